@@ -1,0 +1,287 @@
+//! Manifests: what a plugin says of itself and asks for.
+
+use crate::grants::Grants;
+use crate::settings::{Setting, Settings, SettingsError};
+use crate::template;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+
+/// Bytes of a manifest.
+const MANIFEST_BYTES_MAX: usize = 64 * 1024;
+
+/// Bytes of a name, a version and a description.
+const TEXT_BYTES_MAX: usize = 1024;
+
+/// What a plugin says of itself. It is the plugin author's word: it grants nothing.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Manifest {
+    name: String,
+    version: String,
+    description: String,
+    batch: bool,
+    settings: BTreeMap<String, Setting>,
+    required: Vec<String>,
+    asks: Map<String, Value>,
+}
+
+impl Manifest {
+    /// Reads the JSON of the section `coffer:manifest`.
+    ///
+    /// # Errors
+    ///
+    /// [`ManifestError`] says what is wrong with it.
+    pub fn parse(json: &[u8]) -> Result<Self, ManifestError> {
+        if json.len() > MANIFEST_BYTES_MAX {
+            return Err(ManifestError::TooLarge(json.len()));
+        }
+        let raw: RawManifest = serde_json::from_slice(json)
+            .map_err(|error| ManifestError::Malformed(error.to_string()))?;
+        let RawManifest { name, version, description, batch, settings, asks } = raw;
+        for (what, text) in [("name", &name), ("version", &version), ("description", &description)]
+        {
+            let plain = |character: char| !character.is_control() && character.is_ascii();
+            if text.is_empty() || text.len() > TEXT_BYTES_MAX || !text.chars().all(plain) {
+                return Err(ManifestError::Text(what));
+            }
+        }
+        if let Some(unknown) =
+            settings.required.iter().find(|name| !settings.properties.contains_key(*name))
+        {
+            return Err(ManifestError::Template(unknown.clone()));
+        }
+        let visible =
+            |name: &str| settings.properties.get(name).is_some_and(|setting| !setting.credential);
+        asks.values().try_for_each(|value| template::check(value, &visible))?;
+        let manifest = Self {
+            name,
+            version,
+            description,
+            batch,
+            settings: settings.properties,
+            required: settings.required,
+            asks,
+        };
+        // An unknown kind of grant is found here and not by the first operator who fills it in.
+        let known = ["commands", "directories", "environment", "http", "referenced"];
+        if let Some(unknown) = manifest.asks.keys().find(|key| !known.contains(&key.as_str())) {
+            return Err(ManifestError::Asks(format!("there is no grant `{unknown}`")));
+        }
+        Ok(manifest)
+    }
+
+    /// The plugin's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The plugin's version.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// What the plugin does, in a sentence.
+    #[must_use]
+    pub fn description(&self) -> &str {
+        &self.description
+    }
+
+    /// Whether one instance is to be given the whole list of references.
+    #[must_use]
+    pub fn batch(&self) -> bool {
+        self.batch
+    }
+
+    /// The settings by name, and whether each is required.
+    pub fn settings(&self) -> impl Iterator<Item = (&str, &Setting, bool)> {
+        self.settings
+            .iter()
+            .map(|(name, setting)| (name.as_str(), setting, self.required.contains(name)))
+    }
+
+    /// What the plugin asks for, as it wrote it: grants with `{{setting}}` in places.
+    #[must_use]
+    pub fn asks(&self) -> &Map<String, Value> {
+        &self.asks
+    }
+
+    /// Checks `given` against the settings that the manifest declares.
+    ///
+    /// # Errors
+    ///
+    /// [`SettingsError`] names the setting that is wrong.
+    pub fn check_settings(&self, given: &Map<String, Value>) -> Result<Settings, SettingsError> {
+        Settings::check(&self.settings, &self.required, given)
+    }
+
+    /// What the plugin asks for with `settings`. It is for the operator to look at, or for the host to
+    /// grant where the plugin is part of it.
+    ///
+    /// # Errors
+    ///
+    /// [`ManifestError::Asks`] if that is not grants.
+    pub fn asked(&self, settings: &Settings) -> Result<Grants, ManifestError> {
+        serde_json::from_value(Value::Object(self.asked_json(settings)))
+            .map_err(|error| ManifestError::Asks(error.to_string()))
+    }
+
+    /// [`Manifest::asked`] as it is written in a configuration file.
+    #[must_use]
+    pub fn asked_json(&self, settings: &Settings) -> Map<String, Value> {
+        template::fill(&self.asks, settings)
+    }
+}
+
+/// What is wrong with a manifest. The plugin author's to mend.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ManifestError {
+    /// What it asks for is not grants.
+    #[error("what the manifest asks for cannot be granted: {0}")]
+    Asks(String),
+    /// It is not JSON of this shape.
+    #[error("the manifest is malformed: {0}")]
+    Malformed(String),
+    /// It names a setting that it does not declare, or one that is a credential, or a template does not
+    /// end.
+    #[error(
+        "the manifest uses `{0}`, which is no setting that it declares and shows to the plugin"
+    )]
+    Template(String),
+    /// A text is empty, too long, or has a character beyond printable ASCII.
+    #[error("the manifest's {0} must be 1 to 1024 printable ASCII characters")]
+    Text(&'static str),
+    /// It is too large.
+    #[error("the manifest is {0} bytes long; at most 65536 are allowed")]
+    TooLarge(usize),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawManifest {
+    name: String,
+    version: String,
+    description: String,
+    #[serde(default)]
+    batch: bool,
+    #[serde(default)]
+    settings: RawSettings,
+    #[serde(default)]
+    asks: Map<String, Value>,
+}
+
+/// The part of JSON Schema that settings are described in.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct RawSettings {
+    #[serde(rename = "type")]
+    _type: ObjectType,
+    #[serde(default)]
+    properties: BTreeMap<String, Setting>,
+    #[serde(default)]
+    required: Vec<String>,
+    #[serde(rename = "additionalProperties", default)]
+    _additional_properties: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum ObjectType {
+    Object,
+}
+
+impl Default for RawSettings {
+    fn default() -> Self {
+        Self {
+            _type: ObjectType::Object,
+            properties: BTreeMap::new(),
+            required: Vec::new(),
+            _additional_properties: false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn manifest(changes: Value) -> Result<Manifest, ManifestError> {
+        let mut json = json!({
+            "name": "vault", "version": "1.0.0", "description": "Keeps secrets in Vault",
+            "settings": {
+                "type": "object",
+                "properties": {
+                    "address": { "type": "string" },
+                    "token": { "type": "string", "credential": true },
+                    "names": { "type": "array" },
+                },
+                "required": ["address"],
+                "additionalProperties": false,
+            },
+        });
+        json.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+        Manifest::parse(json.to_string().as_bytes())
+    }
+
+    #[test]
+    fn what_is_asked_for_is_filled_in() {
+        let asks = json!({ "asks": {
+            "http": [{ "url": "{{address}}/v1/**", "methods": ["GET"], "headers": { "x": { "setting": "token" } } }],
+            "environment": "{{names}}",
+        }});
+        let manifest = manifest(asks).unwrap();
+        let asked = |settings: Value| {
+            let settings = manifest.check_settings(settings.as_object().unwrap()).unwrap();
+            manifest.asked(&settings)
+        };
+        let grants = asked(json!({ "address": "https://v.example/", "names": ["A"] })).unwrap();
+        assert_eq!(grants.http_grants()[0].url().to_string(), "https://v.example/v1/**");
+        assert_eq!(grants.variables().collect::<Vec<_>>(), ["A"]);
+        // A setting that is not set leaves out what needs it.
+        let grants = asked(json!({ "address": "https://v.example" })).unwrap();
+        assert_eq!(grants.variables().count(), 0);
+        assert_eq!(grants.http_grants().len(), 1);
+        // A setting cannot make a pattern wider than a pattern can be, nor add anything.
+        assert!(matches!(asked(json!({ "address": "https://*" })), Err(ManifestError::Asks(_))));
+        assert!(matches!(
+            asked(json!({ "address": "https://a.example/**" })),
+            Err(ManifestError::Asks(_))
+        ));
+        assert!(matches!(
+            asked(json!({ "address": "https://a.example\", \"x\": \"" })),
+            Err(ManifestError::Asks(_))
+        ));
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        let check = |changes: Value, expected: &str| {
+            let error = manifest(changes.clone()).unwrap_err().to_string();
+            assert!(error.contains(expected), "{changes}: {error}");
+        };
+        check(json!({ "name": "" }), "name must be");
+        check(json!({ "name": "a\u{1b}[2J" }), "name must be");
+        check(json!({ "description": "\u{202e}" }), "description must be");
+        check(json!({ "version": "1".repeat(1025) }), "version must be");
+        check(json!({ "name": 1 }), "invalid type");
+        check(json!({ "licence": "x" }), "unknown field `licence`");
+        check(json!({ "settings": { "type": "array" } }), "unknown variant");
+        check(json!({ "settings": { "type": "object", "required": ["x"] } }), "uses `x`");
+        check(
+            json!({ "settings": { "type": "object", "properties": { "a": { "type": "null" } } } }),
+            "unknown variant",
+        );
+        check(json!({ "asks": { "files": [] } }), "no grant `files`");
+        check(json!({ "asks": { "environment": ["{{unknown}}"] } }), "uses `unknown`");
+        check(json!({ "asks": { "environment": ["{{token}}"] } }), "uses `token`");
+        check(json!({ "asks": { "environment": ["{{address"] } }), "uses `{{address`");
+        for malformed in ["", "null", "[]", "{", "\u{0}"] {
+            assert!(Manifest::parse(malformed.as_bytes()).is_err(), "{malformed:?}");
+        }
+        let large = format!("{}{{}}", " ".repeat(MANIFEST_BYTES_MAX));
+        assert!(matches!(Manifest::parse(large.as_bytes()), Err(ManifestError::TooLarge(_))));
+    }
+}

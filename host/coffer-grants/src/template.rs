@@ -1,0 +1,93 @@
+//! What a manifest asks for, with the settings filled in.
+//!
+//! A text that is `{{name}}` and nothing else becomes the setting's value, whatever its kind. Within a
+//! longer text the value is inserted as text. It works on parsed values, so that a setting can not add
+//! a key or an entry.
+
+use crate::manifest::ManifestError;
+use crate::settings::{Settings, text};
+use serde_json::{Map, Value};
+
+/// Fills `asks` in. An entry of a list that needs a setting which is not set is left out.
+pub(crate) fn fill(asks: &Map<String, Value>, settings: &Settings) -> Map<String, Value> {
+    asks.iter().filter_map(|(key, value)| Some((key.clone(), filled(value, settings)?))).collect()
+}
+
+fn filled(value: &Value, settings: &Settings) -> Option<Value> {
+    match value {
+        Value::String(template) => filled_text(template, settings),
+        Value::Array(items) => {
+            Some(items.iter().filter_map(|item| filled(item, settings)).collect())
+        }
+        Value::Object(entries) => entries
+            .iter()
+            .map(|(key, value)| Some((key.clone(), filled(value, settings)?)))
+            .collect::<Option<Map<_, _>>>()
+            .map(Value::Object),
+        Value::Null | Value::Bool(_) | Value::Number(_) => Some(value.clone()),
+    }
+}
+
+fn filled_text(template: &str, settings: &Settings) -> Option<Value> {
+    let pieces = pieces(template).ok()?;
+    if let [Piece::Setting(name)] = pieces.as_slice() {
+        return settings.value(name).cloned();
+    }
+    let mut whole = String::new();
+    for piece in pieces {
+        match piece {
+            Piece::Text(text) => {
+                // `https://vault/` and `/v1` make one slash.
+                if whole.ends_with('/') && text.starts_with('/') {
+                    whole.pop();
+                }
+                whole.push_str(text);
+            }
+            Piece::Setting(name) => whole.push_str(&text(settings.value(name)?)),
+        }
+    }
+    Some(Value::String(whole))
+}
+
+/// Checks that every setting which `value` names is declared, and is no credential.
+pub(crate) fn check(value: &Value, visible: &impl Fn(&str) -> bool) -> Result<(), ManifestError> {
+    match value {
+        Value::String(template) => {
+            for piece in pieces(template)? {
+                match piece {
+                    Piece::Setting(name) if !visible(name) => {
+                        return Err(ManifestError::Template(name.to_owned()));
+                    }
+                    Piece::Setting(_) | Piece::Text(_) => {}
+                }
+            }
+            Ok(())
+        }
+        Value::Array(items) => items.iter().try_for_each(|item| check(item, visible)),
+        Value::Object(entries) => entries.values().try_for_each(|value| check(value, visible)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => Ok(()),
+    }
+}
+
+enum Piece<'a> {
+    Setting(&'a str),
+    Text(&'a str),
+}
+
+fn pieces(template: &str) -> Result<Vec<Piece<'_>>, ManifestError> {
+    let mut pieces = Vec::new();
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once("{{") {
+        let (name, tail) =
+            after.split_once("}}").ok_or_else(|| ManifestError::Template(template.to_owned()))?;
+        if !before.is_empty() {
+            pieces.push(Piece::Text(before));
+        }
+        pieces.push(Piece::Setting(name.trim()));
+        rest = tail;
+    }
+    if !rest.is_empty() || pieces.is_empty() {
+        pieces.push(Piece::Text(rest));
+    }
+    Ok(pieces)
+}
