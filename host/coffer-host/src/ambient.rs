@@ -1,0 +1,82 @@
+//! The one place where the library reads its process's environment and opens paths by name. Everything
+//! here takes a permit, or is called with what an operator wrote in a grant.
+
+use coffer_grants::{Access, DirectoryPermit, EnvironmentPermit};
+use std::io::{self, Read as _};
+use std::path::Path;
+use wasmtime_wasi::FsPerms;
+use wasmtime_wasi::WasiCtxBuilder;
+use zeroize::Zeroizing;
+
+/// The granted variables that are set, with their values.
+pub(crate) fn variables(permit: &EnvironmentPermit) -> Vec<(String, Zeroizing<String>)> {
+    permit.names().filter_map(|name| Some((name.to_owned(), variable(name)?))).collect()
+}
+
+/// The value of a variable, if it is set and is text.
+#[expect(clippy::disallowed_methods, reason = "this is the one place")]
+pub(crate) fn variable(name: &str) -> Option<Zeroizing<String>> {
+    std::env::var(name).ok().map(Zeroizing::new)
+}
+
+/// Reads the file that an operator named in a grant.
+///
+/// # Errors
+///
+/// That of the operating system, or [`io::ErrorKind::FileTooLarge`].
+#[expect(clippy::disallowed_methods, reason = "this is the one place")]
+pub(crate) fn file(path: &str, bytes_max: usize) -> io::Result<Zeroizing<Vec<u8>>> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(bytes_max.min(4096)));
+    let limit = bytes_max as u64 + 1;
+    std::fs::File::open(path)?.take(limit).read_to_end(&mut bytes)?;
+    if bytes.len() > bytes_max {
+        return Err(io::Error::new(
+            io::ErrorKind::FileTooLarge,
+            format!("it has more than {bytes_max} bytes"),
+        ));
+    }
+    Ok(bytes)
+}
+
+/// Opens a granted directory and shows it to the guest.
+///
+/// # Errors
+///
+/// That of the operating system.
+pub(crate) fn show_directory(
+    builder: &mut WasiCtxBuilder,
+    permit: &DirectoryPermit<'_>,
+) -> io::Result<()> {
+    let grant = permit.grant();
+    if grant.create() {
+        make_private(Path::new(grant.host()))?;
+    }
+    let permissions = match grant.access() {
+        Access::ReadOnly => FsPerms::ReadOnly,
+        Access::ReadWrite => FsPerms::ReadWrite,
+    };
+    builder
+        .preopened_dir(grant.host(), grant.guest(), permissions)
+        .map_err(|error| error.downcast::<io::Error>().unwrap_or_else(io::Error::other))?;
+    Ok(())
+}
+
+/// Makes sure that there is a directory, and that only its owner can look into it.
+#[cfg(unix)]
+#[expect(clippy::disallowed_methods, reason = "this is the one place")]
+fn make_private(path: &Path) -> io::Result<()> {
+    use std::fs;
+    use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    if fs::metadata(path)?.permissions().mode() & 0o077 != 0 {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o700))?;
+    }
+    Ok(())
+}
+
+/// Makes sure that there is a directory. Whoever may see the one above may see it.
+#[cfg(not(unix))]
+#[expect(clippy::disallowed_methods, reason = "this is the one place")]
+fn make_private(path: &Path) -> io::Result<()> {
+    std::fs::create_dir_all(path)
+}

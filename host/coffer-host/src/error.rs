@@ -1,0 +1,446 @@
+//! What can go wrong: loading a plugin, opening a store, calling it. Every error says what was asked and
+//! what stopped it, [`blame`](CallError::blame) says whose fault it is, and
+//! [`next`](CallError::next) what to do.
+
+use crate::limits;
+use coffer_grants::{Blame, Denied, GrantError, ManifestError, Reference, SettingsError, Verb};
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+/// Why a file is no plugin that can be run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// The engine cannot compile it.
+    #[error("the component cannot be compiled: {0}")]
+    Compile(String),
+    /// Its interfaces have the right names and other types.
+    #[error("the component does not keep to the interfaces that it names: {0}")]
+    Contract(String),
+    /// It is a core module.
+    #[error("this is a core module, not a component")]
+    CoreModule,
+    /// The engine could not be started.
+    #[error("the engine could not be started: {0}")]
+    Engine(String),
+    /// It is WebAssembly of no valid form.
+    #[error("the file is malformed: {0} at byte {1}")]
+    Malformed(String, usize),
+    /// Its manifest is wrong.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// It has no manifest.
+    #[error("the component has no manifest (the custom section `coffer:manifest`)")]
+    ManifestMissing,
+    /// It has more than one manifest.
+    #[error("the component has more than one manifest; which one holds cannot be told")]
+    ManifestTwice,
+    /// It is a component of another world.
+    #[error("the component does not export `coffer:secrets/resolver@0.1`; it exports {exports}")]
+    NoResolver {
+        /// What it exports, escaped.
+        exports: String,
+    },
+    /// It is not WebAssembly.
+    #[error("the file is not WebAssembly")]
+    NotWasm,
+    /// It is too large.
+    #[error("the component has {bytes} bytes; at most {} are allowed", limits::COMPONENT_BYTES_MAX)]
+    TooLarge {
+        /// Its size.
+        bytes: usize,
+    },
+    /// It has too many imports or exports.
+    #[error("the component has more than {} imports or exports", limits::INTERFACES_MAX)]
+    TooManyInterfaces,
+    /// It wants something that no grant could give.
+    #[error("the component imports `{name}`, which coffer does not offer in this version")]
+    UnknownImport {
+        /// The import, escaped.
+        name: String,
+    },
+}
+
+impl LoadError {
+    /// Whose fault it is.
+    #[must_use]
+    pub fn blame(&self) -> Blame {
+        match self {
+            Self::Engine(_) => Blame::Host,
+            Self::NotWasm => Blame::Operator,
+            Self::Compile(_)
+            | Self::Contract(_)
+            | Self::CoreModule
+            | Self::Malformed(..)
+            | Self::Manifest(_)
+            | Self::ManifestMissing
+            | Self::ManifestTwice
+            | Self::NoResolver { .. }
+            | Self::TooLarge { .. }
+            | Self::TooManyInterfaces
+            | Self::UnknownImport { .. } => Blame::Plugin,
+        }
+    }
+
+    /// What to do.
+    #[must_use]
+    pub fn next(&self) -> String {
+        match self {
+            Self::CoreModule => "build the plugin with `wasm-component-ld` as the linker, or run \
+                                 `wasm-tools component new` on it"
+                .into(),
+            Self::Engine(_) => "check that the machine has memory left, and report this".into(),
+            Self::Manifest(_) | Self::ManifestMissing | Self::ManifestTwice => {
+                "have the plugin's author build it with `coffer_plugin::build::plugin()` in its build script"
+                    .into()
+            }
+            Self::NotWasm => "check the path; a plugin is a `.wasm` file".into(),
+            Self::NoResolver { .. } => "check that this is a secrets plugin, and one for coffer 0.1".into(),
+            Self::UnknownImport { .. } => {
+                "use a version of the plugin for this version of coffer; nothing can be granted here".into()
+            }
+            Self::Compile(_) | Self::Contract(_) | Self::Malformed(..) | Self::TooLarge { .. }
+            | Self::TooManyInterfaces => "report this to the plugin's author".into(),
+        }
+    }
+}
+
+/// Why a store cannot be opened with the settings, grants and limits that it was given.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// What the plugin's manifest asks for, with these settings, is no grant.
+    #[error(transparent)]
+    Asks(#[from] ManifestError),
+    /// A granted directory cannot be opened.
+    #[error("the granted directory {path} cannot be opened: {source}")]
+    Directory {
+        /// The directory.
+        path: String,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The grants make no sense together.
+    #[error(transparent)]
+    Grants(#[from] GrantError),
+    /// A limit is out of its range.
+    #[error("{0}")]
+    Limits(String),
+    /// A setting is wrong.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+}
+
+impl OpenError {
+    /// Whose fault it is.
+    #[must_use]
+    pub fn blame(&self) -> Blame {
+        Blame::Operator
+    }
+
+    /// What to do.
+    #[must_use]
+    pub fn next(&self) -> String {
+        match self {
+            Self::Asks(_) | Self::Settings(_) => {
+                "mend the store's `config` in the configuration file; `coffer plugins inspect` shows the \
+                 settings that the plugin has"
+                    .into()
+            }
+            Self::Directory { path, .. } => {
+                format!("make {path} a directory that you can read, or change the grant")
+            }
+            Self::Grants(_) => "mend the store's `grants` in the configuration file".into(),
+            Self::Limits(_) => "mend the store's `limits` in the configuration file".into(),
+        }
+    }
+}
+
+/// Why a store did not do what it was asked.
+#[derive(Debug)]
+pub struct CallError {
+    pub(crate) store: String,
+    pub(crate) verb: Verb,
+    pub(crate) what: String,
+    pub(crate) cause: Cause,
+    pub(crate) incidents: Vec<Incident>,
+}
+
+impl CallError {
+    /// Why it was not done.
+    #[must_use]
+    pub fn cause(&self) -> &Cause {
+        &self.cause
+    }
+
+    /// What happened on the way that the operator should know.
+    #[must_use]
+    pub fn incidents(&self) -> &[Incident] {
+        &self.incidents
+    }
+
+    /// Whose fault it is.
+    #[must_use]
+    pub fn blame(&self) -> Blame {
+        match self.incidents.first() {
+            Some(incident) => incident.blame(),
+            None => self.cause.blame(),
+        }
+    }
+
+    /// What to do.
+    #[must_use]
+    pub fn next(&self) -> String {
+        match self.incidents.first() {
+            Some(incident) => incident.next(&self.store),
+            None => self.cause.next(&self.store),
+        }
+    }
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { store, verb, what, cause, incidents } = self;
+        write!(f, "cannot {verb} {what} in the store `{store}`: ")?;
+        // A plugin that was denied something says no more than that it was; what it was is known better.
+        match incidents.split_first() {
+            None => write!(f, "{cause}"),
+            Some((first, more)) => {
+                write!(f, "{first}")?;
+                more.iter().try_for_each(|incident| write!(f, "; {incident}"))
+            }
+        }
+    }
+}
+
+impl std::error::Error for CallError {}
+
+/// Something that stood in a plugin's way and that it was not told.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Incident {
+    /// A header could not be injected.
+    #[error("the header {header} could not be added: {why}")]
+    Credential {
+        /// The header.
+        header: String,
+        /// What is missing.
+        why: String,
+    },
+    /// No grant allowed what the plugin wanted.
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    /// A server sent an injected header back.
+    #[error(
+        "the answer of {host} was withheld from the plugin because it repeats the injected header {header}"
+    )]
+    Reflected {
+        /// The server.
+        host: String,
+        /// The header.
+        header: String,
+    },
+}
+
+impl Incident {
+    fn blame(&self) -> Blame {
+        match self {
+            Self::Credential { .. } | Self::Denied(_) => Blame::Operator,
+            Self::Reflected { .. } => Blame::Backend,
+        }
+    }
+
+    fn next(&self, store: &str) -> String {
+        match self {
+            Self::Credential { .. } => {
+                format!("set what the header is made of, or change the grant of the store `{store}`")
+            }
+            Self::Denied(denied) => grant_to_add(denied, store),
+            Self::Reflected { .. } => {
+                "check what the server does with request headers; a debugging endpoint must not be granted"
+                    .into()
+            }
+        }
+    }
+}
+
+fn grant_to_add(denied: &Denied, store: &str) -> String {
+    match denied.missing() {
+        Some(yaml) => {
+            let yaml = yaml.replace('\n', "\n      ");
+            format!(
+                "if the plugin should be allowed this, add to the store `{store}` in the configuration \
+                 file:\n\n    grants:\n      {yaml}\n"
+            )
+        }
+        None => "this cannot be granted; report it to the plugin's author".into(),
+    }
+}
+
+/// Why a store did not do what it was asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Cause {
+    /// The credentials are good and not allowed to do this.
+    #[error("the backend does not allow these credentials to do it")]
+    AccessDenied,
+    /// The audit could not be written, so nothing was done, or what was done is not told.
+    #[error("the audit could not be written: {0}")]
+    Audit(String),
+    /// The plugin has no interface for this.
+    #[error("the plugin cannot {0}: it does not export the interface for it")]
+    Capability(Verb),
+    /// The key exists already, or somebody else changed it.
+    #[error("the key exists already, or somebody else has just changed it")]
+    Conflict,
+    /// The plugin broke the contract between it and the host.
+    #[error("the plugin broke its contract: {0}")]
+    Contract(String),
+    /// The time was up.
+    #[error(
+        "the plugin {} after {}",
+        if *waiting { "still waited for its backend" } else { "was still computing" },
+        humantime::format_duration(*after)
+    )]
+    Deadline {
+        /// The time that it had.
+        after: Duration,
+        /// Whether it was waiting for a backend or a command, and not computing.
+        waiting: bool,
+    },
+    /// No grant allows to ask for this.
+    #[error(transparent)]
+    Denied(Denied),
+    /// The host could not run the plugin.
+    #[error("the plugin could not be run: {0}")]
+    Host(String),
+    /// The backend cannot have a secret of this name.
+    #[error("the key is not one that this store can have: {0}")]
+    InvalidReference(String),
+    /// The plugin exceeded a limit.
+    #[error("the plugin exceeded the limit of {limit}")]
+    Limit {
+        /// The limit, in words and with its unit.
+        limit: String,
+    },
+    /// No such secret, or not visible to these credentials.
+    #[error("there is no such secret, or these credentials do not see it")]
+    NotFound,
+    /// The variable, file or program that a reference names is not there.
+    #[error("{0}")]
+    NotFoundHere(String),
+    /// What the plugin said, escaped and cut.
+    #[error("{0}")]
+    Other(String),
+    /// The value is larger than the store or its backend takes.
+    #[error("the value is larger than {0} bytes, the most that this store takes")]
+    TooLarge(u64),
+    /// The plugin stopped in the middle.
+    #[error("the plugin crashed: {0}")]
+    Trap(String),
+    /// The backend refused the credentials.
+    #[error("the backend refused the credentials")]
+    Unauthenticated,
+    /// The backend did not answer or asked to wait.
+    #[error("the backend cannot be reached or asked to wait{}", after(*.0))]
+    Unavailable(Option<u64>),
+    /// The plugin does not do this.
+    #[error("{0}")]
+    Unsupported(String),
+}
+
+fn after(retry_after_ms: Option<u64>) -> String {
+    retry_after_ms.map_or_else(String::new, |ms| {
+        format!(" {}", humantime::format_duration(Duration::from_millis(ms)))
+    })
+}
+
+impl Cause {
+    /// One word for the kind of cause, without anything that came from a guest. For audits.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::AccessDenied => "access-denied",
+            Self::Audit(_) => "audit",
+            Self::Capability(_) => "capability",
+            Self::Conflict => "conflict",
+            Self::Contract(_) => "contract",
+            Self::Deadline { .. } => "deadline",
+            Self::Denied(_) => "denied",
+            Self::Host(_) => "host",
+            Self::InvalidReference(_) => "invalid-reference",
+            Self::Limit { .. } => "limit",
+            Self::NotFound | Self::NotFoundHere(_) => "not-found",
+            Self::Other(_) => "other",
+            Self::TooLarge(_) => "too-large",
+            Self::Trap(_) => "trap",
+            Self::Unauthenticated => "unauthenticated",
+            Self::Unavailable(_) => "unavailable",
+            Self::Unsupported(_) => "unsupported",
+        }
+    }
+
+    fn blame(&self) -> Blame {
+        match self {
+            Self::AccessDenied
+            | Self::Capability(_)
+            | Self::Denied(_)
+            | Self::Unauthenticated
+            | Self::NotFoundHere(_) => Blame::Operator,
+            Self::Audit(_) | Self::Host(_) => Blame::Host,
+            Self::Conflict
+            | Self::InvalidReference(_)
+            | Self::NotFound
+            | Self::TooLarge(_)
+            | Self::Unsupported(_) => Blame::Requester,
+            Self::Contract(_)
+            | Self::Deadline { waiting: false, .. }
+            | Self::Limit { .. }
+            | Self::Other(_)
+            | Self::Trap(_) => Blame::Plugin,
+            Self::Deadline { waiting: true, .. } | Self::Unavailable(_) => Blame::Backend,
+        }
+    }
+
+    fn next(&self, store: &str) -> String {
+        match self {
+            Self::AccessDenied => {
+                format!("give the credentials of the store `{store}` the right to do this at the backend")
+            }
+            Self::Audit(_) => "make the audit file writable; nothing is done without it".into(),
+            Self::Capability(_) => "choose a store whose plugin can do this".into(),
+            Self::Conflict => "use another key, or ask for the old value to be replaced".into(),
+            Self::Contract(_) | Self::Trap(_) => {
+                "report this to the plugin's author; `--verbosity debug` shows what the plugin logged".into()
+            }
+            Self::Deadline { waiting: false, .. } => "report this to the plugin's author".into(),
+            Self::Deadline { waiting: true, .. } => format!(
+                "check that the backend is up; a slow one needs `limits: {{ call: 30s }}` in the store `{store}`"
+            ),
+            Self::Denied(denied) => grant_to_add(denied, store),
+            Self::Host(_) => "try again; if it stays, check the machine's memory and report this".into(),
+            Self::InvalidReference(_) => "use a key that fits".into(),
+            Self::Limit { .. } => format!(
+                "if the plugin should be allowed this, raise the limit in the store `{store}`"
+            ),
+            Self::NotFound => "check the key, and that the credentials may see it".into(),
+            Self::NotFoundHere(_) => "set it, or change the reference".into(),
+            Self::Other(_) | Self::Unsupported(_) => {
+                "see the plugin's documentation; `--verbosity debug` shows what it logged".into()
+            }
+            Self::TooLarge(_) => "use a smaller value, or another store".into(),
+            Self::Unauthenticated => format!("renew the credentials of the store `{store}`"),
+            Self::Unavailable(_) => "check that the backend is up, and try again".into(),
+        }
+    }
+}
+
+/// What a call was about, for its messages.
+pub(crate) fn what(verb: Verb, references: &[Reference]) -> String {
+    match (verb, references) {
+        (Verb::List, _) => "keys".into(),
+        (_, [reference]) => reference.to_string(),
+        (_, several) => format!("{} references", several.len()),
+    }
+}

@@ -1,0 +1,283 @@
+//! The way out for HTTP. Every request of a plugin, whichever interface it came through, passes
+//! [`Gate::send`]: read strictly, held against the grants, its name resolved once, the addresses
+//! checked, the connection pinned to them, the injected headers added last, and the answer bounded and
+//! searched for them.
+
+mod connect;
+mod credential;
+
+use crate::error::Incident;
+use crate::limits::{self, Limits};
+use bytes::Bytes;
+use coffer_grants::{Grants, HttpGrant, HttpPermit, Reach, RequestUrl, Settings};
+use connect::{Connect, ConnectError};
+use http::{HeaderName, HeaderValue, Request, header};
+use http_body_util::{BodyExt as _, Full};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use std::fmt;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use zeroize::Zeroizing;
+
+use credential::Credential;
+
+/// Looks names up. The operating system's resolver unless the embedder brings another one.
+pub trait Dns: Send + Sync {
+    /// The addresses of `name`.
+    ///
+    /// # Errors
+    ///
+    /// If there are none, or they cannot be found out.
+    fn lookup<'a>(
+        &'a self,
+        name: &'a str,
+    ) -> Pin<Box<dyn Future<Output = std::io::Result<Vec<IpAddr>>> + Send + 'a>>;
+}
+
+/// The operating system's resolver.
+#[derive(Clone, Copy, Debug)]
+pub struct SystemDns;
+
+impl Dns for SystemDns {
+    fn lookup<'a>(
+        &'a self,
+        name: &'a str,
+    ) -> Pin<Box<dyn Future<Output = std::io::Result<Vec<IpAddr>>> + Send + 'a>> {
+        Box::pin(async move {
+            let addresses = tokio::net::lookup_host((name, 0)).await?;
+            Ok(addresses.map(|address| address.ip()).collect())
+        })
+    }
+}
+
+/// A request as a plugin put it.
+pub(crate) struct Outgoing {
+    pub(crate) method: String,
+    pub(crate) url: String,
+    pub(crate) headers: Vec<(String, Vec<u8>)>,
+    pub(crate) body: Zeroizing<Vec<u8>>,
+    pub(crate) timeout: Option<Duration>,
+}
+
+/// A response as a plugin gets it.
+pub(crate) struct Incoming {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, Vec<u8>)>,
+    pub(crate) body: Vec<u8>,
+}
+
+/// Why there is no response.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum SendError {
+    /// The operator is told; see [`Incident`].
+    Incident(Incident),
+    InvalidRequest(String),
+    MalformedResponse,
+    Timeout,
+    Tls,
+    TooLarge(usize),
+    Unreachable,
+    Unresolved,
+}
+
+type Connection = Client<Connect, Full<Bytes>>;
+
+/// The way out for one store.
+pub(crate) struct Gate {
+    grants: Arc<Grants>,
+    settings: Arc<Settings>,
+    limits: Limits,
+    dns: Arc<dyn Dns>,
+    /// A pool for each way to connect. Requests share connections only if they share the grant's reach
+    /// and its certificate authorities.
+    pools: Mutex<Vec<(Way, Connection)>>,
+}
+
+/// How a grant's connections are made.
+#[derive(Clone, PartialEq, Eq)]
+struct Way {
+    reach: Reach,
+    ca: Option<String>,
+}
+
+impl Gate {
+    pub(crate) fn new(
+        grants: Arc<Grants>,
+        settings: Arc<Settings>,
+        limits: Limits,
+        dns: Arc<dyn Dns>,
+    ) -> Self {
+        Self { grants, settings, limits, dns, pools: Mutex::new(Vec::new()) }
+    }
+
+    /// Sends a request and collects the whole response.
+    pub(crate) async fn send(&self, outgoing: Outgoing) -> Result<Incoming, SendError> {
+        let Outgoing { method, url, headers, body, timeout } = outgoing;
+        let url = RequestUrl::parse(&url)
+            .map_err(|error| SendError::InvalidRequest(format!("the URL is refused: {error}")))?;
+        let permit =
+            self.grants.http(&method, url).map_err(|denied| SendError::Incident(denied.into()))?;
+        let credentials =
+            Credential::all_of(permit.grant(), &self.settings).map_err(SendError::Incident)?;
+        let request = self.request(&permit, &headers, body, &credentials)?;
+        let pool = self.pool(permit.grant())?;
+        let within = timeout.unwrap_or(limits::FIRST_BYTE_MAX).min(limits::FIRST_BYTE_MAX);
+        let response = tokio::time::timeout(within, pool.request(request))
+            .await
+            .map_err(|_| SendError::Timeout)?
+            .map_err(|error| failed(&permit, &error))?;
+        let incoming = self.collect(response).await?;
+        Credential::not_repeated(&credentials, permit.url(), &incoming)
+            .map_err(SendError::Incident)?;
+        Ok(incoming)
+    }
+
+    fn request(
+        &self,
+        permit: &HttpPermit<'_>,
+        headers: &[(String, Vec<u8>)],
+        body: Zeroizing<Vec<u8>>,
+        credentials: &[Credential],
+    ) -> Result<Request<Full<Bytes>>, SendError> {
+        let invalid = |why: String| SendError::InvalidRequest(why);
+        if body.len() > self.limits.body {
+            return Err(SendError::TooLarge(self.limits.body));
+        }
+        let header_bytes: usize =
+            headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+        if headers.len() > limits::HEADERS_MAX || header_bytes > limits::HEADER_BYTES_MAX {
+            return Err(SendError::TooLarge(limits::HEADER_BYTES_MAX));
+        }
+        let mut request = Request::builder()
+            .method(permit.method())
+            .uri(permit.url().to_string())
+            // The permit owns the body from here: it is overwritten when the request is dropped.
+            .body(Full::new(Bytes::from_owner(body)))
+            .map_err(|_| invalid("the method is not one".into()))?;
+        for (name, value) in headers {
+            if !permit.header_allowed(name) {
+                return Err(invalid(format!(
+                    "the header {} belongs to the host",
+                    crate::text::escape(name)
+                )));
+            }
+            let name = HeaderName::from_bytes(name.as_bytes())
+                .map_err(|_| invalid("the name of a header is not one".into()))?;
+            let value = HeaderValue::from_bytes(value).map_err(|_| {
+                invalid(format!("the value of the header {name} has a control character"))
+            })?;
+            request.headers_mut().append(name, value);
+        }
+        for credential in credentials {
+            let (name, value) = credential.header();
+            request.headers_mut().insert(name, value);
+        }
+        Ok(request)
+    }
+
+    fn pool(&self, grant: &HttpGrant) -> Result<Connection, SendError> {
+        let way = Way { reach: grant.reach(), ca: grant.ca().map(str::to_owned) };
+        let mut pools = self.pools.lock().expect("nothing panics while it holds this lock");
+        if let Some((_, pool)) = pools.iter().find(|(candidate, _)| *candidate == way) {
+            return Ok(pool.clone());
+        }
+        let connect =
+            Connect::new(way.reach, way.ca.as_deref(), Arc::clone(&self.dns)).map_err(|why| {
+                SendError::Incident(Incident::Credential { header: "for TLS".into(), why })
+            })?;
+        let pool: Connection = Client::builder(TokioExecutor::new())
+            .pool_idle_timeout(limits::IDLE_CONNECTION_MAX)
+            .pool_timer(TokioTimer::new())
+            .http1_max_headers(limits::HEADERS_MAX)
+            .http1_max_buf_size(limits::HEADER_BYTES_MAX)
+            .http2_max_header_list_size(limits::HEADER_BYTES_MAX as u32)
+            // Only what was never written is sent again, when a pooled connection turns out to be closed.
+            .retry_canceled_requests(true)
+            .build(connect);
+        pools.push((way, pool.clone()));
+        Ok(pool)
+    }
+
+    async fn collect(
+        &self,
+        response: http::Response<hyper::body::Incoming>,
+    ) -> Result<Incoming, SendError> {
+        let (parts, mut body) = response.into_parts();
+        let headers = parts
+            .headers
+            .iter()
+            .map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()))
+            .collect();
+        // Room for what was announced, within the limit: a buffer that grows leaves copies behind.
+        let announced = parts
+            .headers
+            .get(header::CONTENT_LENGTH)
+            .and_then(|length| length.to_str().ok()?.parse().ok())
+            .unwrap_or(0);
+        if announced > self.limits.body {
+            return Err(SendError::TooLarge(self.limits.body));
+        }
+        let mut collected = Vec::with_capacity(announced);
+        loop {
+            let frame = tokio::time::timeout(limits::BETWEEN_BYTES_MAX, body.frame())
+                .await
+                .map_err(|_| SendError::Timeout)?;
+            let Some(frame) = frame else { break };
+            let frame = frame.map_err(|error| {
+                if error.is_parse() { SendError::MalformedResponse } else { SendError::Unreachable }
+            })?;
+            // Trailers are no part of what plugins see.
+            if let Some(data) = frame.data_ref() {
+                if collected.len() + data.len() > self.limits.body {
+                    return Err(SendError::TooLarge(self.limits.body));
+                }
+                collected.extend_from_slice(data);
+            }
+        }
+        Ok(Incoming { status: parts.status.as_u16(), headers, body: collected })
+    }
+}
+
+impl fmt::Debug for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gate").finish_non_exhaustive()
+    }
+}
+
+/// What a client's error means, from the most telling of its causes.
+fn failed(permit: &HttpPermit<'_>, error: &hyper_util::client::legacy::Error) -> SendError {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<ConnectError>() {
+            return match error {
+                ConnectError::Denied(address) => match Grants::address(permit, *address) {
+                    Err(denied) => SendError::Incident(denied.into()),
+                    // The connector and the grants judge by the same rule.
+                    Ok(_) => SendError::Unreachable,
+                },
+                ConnectError::Timeout => SendError::Timeout,
+                ConnectError::Unreachable => SendError::Unreachable,
+                ConnectError::Unresolved => SendError::Unresolved,
+            };
+        }
+        if error.is::<rustls::Error>() {
+            return SendError::Tls;
+        }
+        if let Some(error) = error.downcast_ref::<std::io::Error>()
+            && let Some(inner) = error.get_ref()
+        {
+            cause = Some(inner);
+            continue;
+        }
+        if let Some(error) = error.downcast_ref::<hyper::Error>()
+            && (error.is_parse() || error.is_parse_too_large() || error.is_parse_status())
+        {
+            return SendError::MalformedResponse;
+        }
+        cause = error.source();
+    }
+    SendError::Unreachable
+}

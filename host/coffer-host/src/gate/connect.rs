@@ -1,0 +1,180 @@
+//! Connections: a name is resolved once, its addresses are held against the grant's reach, and the
+//! connection goes to one that passed. Nobody looks the name up again.
+
+use super::Dns;
+use crate::ambient;
+use crate::limits;
+use coffer_grants::{AddressPermit, Reach};
+use http::Uri;
+use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::{ClientConfig, RootCertStore};
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use tokio::net::TcpStream;
+use tower_service::Service;
+
+/// Bytes of a file of certificate authorities.
+const CA_BYTES_MAX: usize = 4 << 20;
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConnectError {
+    #[error("the name stands for {0}, which is out of reach")]
+    Denied(IpAddr),
+    #[error("the connection took too long")]
+    Timeout,
+    #[error("nothing answers")]
+    Unreachable,
+    #[error("the name has no address")]
+    Unresolved,
+}
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Makes connections, with TLS where the URL says so, within [`limits::CONNECT_MAX`].
+#[derive(Clone)]
+pub(crate) struct Connect(HttpsConnector<Dial>);
+
+impl Connect {
+    /// Connections within `reach`, trusting the certificate authorities in the file `ca`, or the
+    /// operating system's.
+    ///
+    /// # Errors
+    ///
+    /// A sentence about the certificate authorities.
+    pub(crate) fn new(reach: Reach, ca: Option<&str>, dns: Arc<dyn Dns>) -> Result<Self, String> {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let tls = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("the provider has the cipher suites of TLS 1.2 and 1.3")
+            .with_root_certificates(roots(ca)?)
+            .with_no_client_auth();
+        let https = hyper_rustls::HttpsConnectorBuilder::new()
+            .with_tls_config(tls)
+            .https_or_http()
+            .enable_http1()
+            .enable_http2()
+            .wrap_connector(Dial { reach, dns });
+        Ok(Self(https))
+    }
+}
+
+fn roots(ca: Option<&str>) -> Result<RootCertStore, String> {
+    let mut roots = RootCertStore::empty();
+    match ca {
+        Some(path) => {
+            let pem = ambient::file(path, CA_BYTES_MAX).map_err(|error| {
+                format!("the certificate authorities in {path} cannot be read: {error}")
+            })?;
+            for certificate in CertificateDer::pem_slice_iter(&pem) {
+                certificate
+                    .map_err(|error| error.to_string())
+                    .and_then(|certificate| {
+                        roots.add(certificate).map_err(|error| error.to_string())
+                    })
+                    .map_err(|error| {
+                        format!("{path} has a certificate that cannot be used: {error}")
+                    })?;
+            }
+            if roots.is_empty() {
+                return Err(format!("{path} has no certificate in PEM form"));
+            }
+        }
+        None => {
+            // A certificate that is not understood is left out; one that is missing is noticed when a
+            // server shows it.
+            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+            if roots.is_empty() {
+                return Err("this machine trusts no certificate authority; install its \
+                            `ca-certificates`, or name a file by `ca` in the grant"
+                    .into());
+            }
+        }
+    }
+    Ok(roots)
+}
+
+impl Service<Uri> for Connect {
+    type Response = MaybeHttpsStream<TokioIo<TcpStream>>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.0.poll_ready(context)
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let connecting = self.0.call(uri);
+        Box::pin(async move {
+            match tokio::time::timeout(limits::CONNECT_MAX, connecting).await {
+                Ok(connected) => connected,
+                Err(_) => Err(ConnectError::Timeout.into()),
+            }
+        })
+    }
+}
+
+/// Makes the connection that TLS runs on.
+#[derive(Clone)]
+pub(crate) struct Dial {
+    reach: Reach,
+    dns: Arc<dyn Dns>,
+}
+
+impl Dial {
+    async fn dial(self, uri: Uri) -> Result<TokioIo<TcpStream>, ConnectError> {
+        let host = uri.host().ok_or(ConnectError::Unresolved)?;
+        let tls = uri.scheme_str() == Some("https");
+        let port = uri.port_u16().unwrap_or(if tls { 443 } else { 80 });
+        let mut refused = ConnectError::Unresolved;
+        for address in self.addresses(host).await?.into_iter().take(limits::ADDRESSES_MAX) {
+            refused = match self.reach.permit(address) {
+                None => ConnectError::Denied(address),
+                Some(permit) => match connect(&permit, port).await {
+                    Ok(stream) => return Ok(TokioIo::new(stream)),
+                    Err(_) => ConnectError::Unreachable,
+                },
+            };
+        }
+        Err(refused)
+    }
+
+    async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, ConnectError> {
+        let plain = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        if let Ok(address) = plain.parse() {
+            return Ok(vec![address]);
+        }
+        let addresses = self.dns.lookup(host).await.map_err(|_| ConnectError::Unresolved)?;
+        // A name that stands for a private address as well as a public one is not trusted halfway.
+        match addresses.iter().find(|address| self.reach.permit(**address).is_none()) {
+            Some(denied) => Err(ConnectError::Denied(*denied)),
+            None => Ok(addresses),
+        }
+    }
+}
+
+async fn connect(permit: &AddressPermit, port: u16) -> std::io::Result<TcpStream> {
+    let stream = TcpStream::connect(SocketAddr::new(permit.address(), port)).await?;
+    // Requests are written whole; waiting for more to send with them only delays.
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+impl Service<Uri> for Dial {
+    type Response = TokioIo<TcpStream>;
+    type Error = ConnectError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, ConnectError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), ConnectError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        Box::pin(self.clone().dial(uri))
+    }
+}

@@ -1,0 +1,268 @@
+//! The host: the engines, the clock, the audit and the compiled code that all stores share.
+
+use crate::audit::{Audit, NoAudit};
+use crate::compiled::CompiledCode;
+use crate::component::Inspection;
+use crate::engine::{self, Purpose, Ticker};
+use crate::error::{LoadError, OpenError};
+use crate::gate::{Dns, SystemDns};
+use crate::imports::{self, State};
+use crate::limits::{self, Limits};
+use crate::sandbox::Prepared;
+use crate::store::Store;
+use cap_std::fs::Dir;
+use coffer_grants::Grants;
+use serde_json::{Map, Value};
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use tokio::sync::Semaphore;
+use wasmtime::Engine;
+use wasmtime::component::{Component, Linker};
+
+/// Instances at the same time, over all stores, unless the embedder says otherwise.
+const INSTANCES_DEFAULT: u32 = 64;
+
+/// Runs secrets plugins. Cheap to clone; clones share everything.
+#[derive(Clone)]
+pub struct Host(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) plugins: Engine,
+    pub(crate) entry_points: Engine,
+    pub(crate) ticker: Ticker,
+    pub(crate) audit: Arc<dyn Audit>,
+    pub(crate) instances: Semaphore,
+    pub(crate) calls: AtomicU64,
+    linker: Linker<State>,
+    compiled: Option<CompiledCode>,
+    dns: Arc<dyn Dns>,
+    base: PathBuf,
+    user_home: PathBuf,
+}
+
+impl Host {
+    /// A host with nothing but what the builder is told.
+    #[must_use]
+    pub fn builder() -> HostBuilder {
+        HostBuilder {
+            audit: Arc::new(NoAudit),
+            base: PathBuf::from("/"),
+            compiled: None,
+            dns: Arc::new(SystemDns),
+            instances: INSTANCES_DEFAULT,
+            user_home: PathBuf::from("/"),
+        }
+    }
+
+    /// Loads a plugin: reads what it says of itself, checks its imports and exports, and compiles it
+    /// unless its code is kept. Nothing of it runs.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError`] says why it is no plugin that can be run.
+    pub fn load(&self, bytes: &[u8]) -> Result<Plugin, LoadError> {
+        let inspection = Inspection::of(bytes)?;
+        let component =
+            self.0.compile(&self.0.plugins, Purpose::Plugin, bytes, &inspection.digest)?;
+        let capabilities = inspection.capabilities;
+        let prepared =
+            Prepared::new(&self.0.linker, &component, capabilities.writer, capabilities.lister)?;
+        Ok(Plugin(Arc::new(Loaded { inspection, prepared })))
+    }
+
+    /// Opens a store: a plugin with its settings, what it is granted, and its limits. The granted
+    /// directories are opened now, once. Nothing of the plugin runs.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`] says what does not fit.
+    pub fn store(
+        &self,
+        name: &str,
+        plugin: &Plugin,
+        config: StoreConfig,
+    ) -> Result<Store, OpenError> {
+        Store::open(self.clone(), name, plugin.clone(), config)
+    }
+}
+
+impl Inner {
+    pub(crate) fn compile(
+        &self,
+        engine: &Engine,
+        purpose: Purpose,
+        bytes: &[u8],
+        digest: &str,
+    ) -> Result<Component, LoadError> {
+        let kept =
+            self.compiled.as_ref().and_then(|compiled| compiled.load(engine, purpose, digest));
+        if let Some(component) = kept {
+            return Ok(component);
+        }
+        let component = Component::from_binary(engine, bytes)
+            .map_err(|error| LoadError::Compile(crate::text::escape(&format!("{error:#}"))))?;
+        if let Some(compiled) = &self.compiled {
+            compiled.save(engine, purpose, digest, &component);
+        }
+        Ok(component)
+    }
+
+    pub(crate) fn dns(&self) -> Arc<dyn Dns> {
+        Arc::clone(&self.dns)
+    }
+
+    pub(crate) fn base(&self) -> &Path {
+        &self.base
+    }
+
+    pub(crate) fn user_home(&self) -> &Path {
+        &self.user_home
+    }
+}
+
+impl fmt::Debug for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Host").finish_non_exhaustive()
+    }
+}
+
+/// Puts a [`Host`] together.
+#[must_use]
+pub struct HostBuilder {
+    audit: Arc<dyn Audit>,
+    base: PathBuf,
+    compiled: Option<CompiledCode>,
+    dns: Arc<dyn Dns>,
+    instances: u32,
+    user_home: PathBuf,
+}
+
+impl HostBuilder {
+    /// Keeps this audit. None is kept otherwise.
+    pub fn audit(mut self, audit: impl Audit + 'static) -> Self {
+        self.audit = Arc::new(audit);
+        self
+    }
+
+    /// Relative paths in grants are below this directory. `/` otherwise.
+    pub fn base(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.base = directory.into();
+        self
+    }
+
+    /// Keeps compiled code in `directory`, which should be readable and writable by its owner only.
+    /// `key` signs it: 32 random bytes that are kept somewhere else, and that whoever can write to the
+    /// directory cannot read. Nothing is kept otherwise.
+    pub fn compiled_code(mut self, directory: Dir, key: &[u8; 32]) -> Self {
+        self.compiled = Some(CompiledCode::new(directory, key));
+        self
+    }
+
+    /// Looks names up with `dns`. What it answers is held against the grants as any answer is.
+    pub fn dns(mut self, dns: impl Dns + 'static) -> Self {
+        self.dns = Arc::new(dns);
+        self
+    }
+
+    /// How many instances can run at the same time, over all stores; further calls wait. 64 otherwise.
+    /// Each reserves address space, and 20 to 30 KB of memory while it runs.
+    pub fn instances(mut self, instances: u32) -> Self {
+        self.instances = instances.max(1);
+        self
+    }
+
+    /// `~` in grants is this directory. `/` otherwise.
+    pub fn user_home(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.user_home = directory.into();
+        self
+    }
+
+    /// Starts the host: its engines, and a thread that interrupts running plugins.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError::Engine`] if the machine cannot give what they need.
+    pub fn build(self) -> Result<Host, LoadError> {
+        let Self { audit, base, compiled, dns, instances, user_home } = self;
+        let failed = |error: wasmtime::Error| LoadError::Engine(format!("{error:#}"));
+        let plugins = engine::plugins(instances).map_err(failed)?;
+        let entry_points = engine::entry_points().map_err(failed)?;
+        let mut linker = Linker::new(&plugins);
+        imports::link(&mut linker).map_err(failed)?;
+        let ticker = Ticker::start(vec![plugins.clone(), entry_points.clone()])
+            .map_err(|error| LoadError::Engine(error.to_string()))?;
+        Ok(Host(Arc::new(Inner {
+            plugins,
+            entry_points,
+            ticker,
+            audit,
+            instances: Semaphore::new(instances as usize),
+            calls: AtomicU64::new(0),
+            linker,
+            compiled,
+            dns,
+            base,
+            user_home,
+        })))
+    }
+}
+
+impl fmt::Debug for HostBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HostBuilder").finish_non_exhaustive()
+    }
+}
+
+/// A plugin that was loaded. It does nothing by itself; a [`Store`] gives it settings and grants.
+#[derive(Clone)]
+pub struct Plugin(pub(crate) Arc<Loaded>);
+
+pub(crate) struct Loaded {
+    pub(crate) inspection: Inspection,
+    pub(crate) prepared: Prepared,
+}
+
+impl Plugin {
+    /// What the plugin's file says of itself.
+    #[must_use]
+    pub fn inspection(&self) -> &Inspection {
+        &self.0.inspection
+    }
+}
+
+impl fmt::Debug for Plugin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Plugin").field(&self.0.inspection.manifest.name()).finish()
+    }
+}
+
+/// What a store is made of, besides its plugin.
+#[derive(Clone, Debug, Default)]
+pub struct StoreConfig {
+    /// Settings, as the plugin's manifest declares them.
+    pub settings: Map<String, Value>,
+    /// What the plugin may do. Nothing by default.
+    pub grants: Granted,
+    /// What the plugin may use.
+    pub limits: Limits,
+}
+
+/// What a store's plugin may do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Granted {
+    /// What its manifest asks for, filled in from the settings. For plugins that the embedder ships
+    /// and answers for.
+    AsAsked,
+    /// These grants and nothing else.
+    Only(Grants),
+}
+
+impl Default for Granted {
+    fn default() -> Self {
+        Self::Only(Grants::default())
+    }
+}
+
+const _: () = assert!(INSTANCES_DEFAULT as usize >= limits::CONCURRENCY_MAX);

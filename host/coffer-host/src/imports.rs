@@ -1,0 +1,147 @@
+//! What a plugin can call. Every import that the host knows is linked, for every plugin; what reaches
+//! outside asks the store's grants at each use. What is not granted denies, and what a guest in another
+//! language drags in (sockets, standard streams) is empty or denies whatever is granted.
+
+mod cache;
+mod commands;
+mod http;
+mod logging;
+mod settings;
+mod wasi;
+
+use crate::bindings;
+use crate::error::Incident;
+use crate::gate::Gate;
+use crate::limits::{self, Limits};
+use cache::Cache;
+use coffer_grants::{Grants, Settings};
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+use wasmtime::component::{HasSelf, Linker, ResourceTable};
+use wasmtime::{StoreLimits, StoreLimitsBuilder};
+use wasmtime_wasi::WasiCtx;
+use wasmtime_wasi::filesystem::WasiFilesystemCtx;
+
+pub(crate) use logging::Log;
+
+/// What the calls of one store share.
+pub(crate) struct Shared {
+    pub(crate) grants: Arc<Grants>,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) limits: Limits,
+    pub(crate) gate: Gate,
+    pub(crate) cache: Cache,
+    /// The granted directories, opened once.
+    pub(crate) directories: WasiFilesystemCtx,
+}
+
+/// What one instance works on. Made for one call and dropped with it.
+pub(crate) struct State {
+    pub(crate) limiter: StoreLimits,
+    table: ResourceTable,
+    wasi: WasiCtx,
+    http: wasi::HttpState,
+    shared: Arc<Shared>,
+    record: Arc<Record>,
+    log: Log,
+    deadline: Instant,
+}
+
+/// What happened during one call that concerns the host.
+#[derive(Debug, Default)]
+pub(crate) struct Record {
+    requests: AtomicUsize,
+    waiting: AtomicUsize,
+    incidents: Mutex<Vec<Incident>>,
+}
+
+/// Incidents that are kept of one call. A plugin that is denied a thousand things is told of once.
+const INCIDENTS_MAX: usize = 4;
+
+impl Record {
+    pub(crate) fn add(&self, incident: Incident) {
+        let mut incidents = self.incidents.lock().expect("nothing panics while it holds this lock");
+        if incidents.len() < INCIDENTS_MAX && !incidents.contains(&incident) {
+            incidents.push(incident);
+        }
+    }
+
+    pub(crate) fn take(&self) -> Vec<Incident> {
+        std::mem::take(&mut self.incidents.lock().expect("nothing panics while it holds this lock"))
+    }
+
+    /// Whether the guest waits for a backend or a command at this moment.
+    pub(crate) fn waits(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) > 0
+    }
+
+    /// Says that the guest waits until the returned value is dropped, or the record is read because the
+    /// time was up.
+    fn wait(&self) -> Waiting<'_> {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        Waiting(self)
+    }
+
+    /// Counts a request; whether it is within the limit.
+    fn count_request(&self, requests_max: usize) -> bool {
+        self.requests.fetch_add(1, Ordering::Relaxed) < requests_max
+    }
+}
+
+/// The guest waits for something that is not coffer's.
+struct Waiting<'r>(&'r Record);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl State {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        environment: &[(String, zeroize::Zeroizing<String>)],
+        deadline: Instant,
+    ) -> Self {
+        let limiter = StoreLimitsBuilder::new()
+            .memory_size(shared.limits.memory)
+            .memories(limits::MEMORIES_MAX as usize)
+            .table_elements(limits::TABLE_ELEMENTS_MAX)
+            .tables(limits::TABLES_MAX as usize)
+            .instances(limits::CORE_INSTANCES_MAX as usize)
+            // A guest is told that its memory cannot grow, and may cope.
+            .trap_on_grow_failure(false)
+            .build();
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(limits::HANDLES_MAX);
+        let record = Arc::new(Record::default());
+        Self {
+            limiter,
+            table,
+            wasi: wasi::context(environment, &shared.directories),
+            http: wasi::HttpState::new(Arc::clone(&shared), Arc::clone(&record)),
+            shared,
+            record,
+            log: Log::default(),
+            deadline,
+        }
+    }
+
+    pub(crate) fn record(&self) -> Arc<Record> {
+        Arc::clone(&self.record)
+    }
+
+    pub(crate) fn take_log(&mut self) -> Log {
+        std::mem::take(&mut self.log)
+    }
+}
+
+/// Links every import that the host knows.
+pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    wasi::link(linker)?;
+    bindings::Imports::add_to_linker::<_, HasSelf<State>>(linker, |state| state)
+}
+
+impl bindings::coffer::secrets::types::Host for State {}

@@ -1,0 +1,128 @@
+//! `coffer:host/cache`: a small memory per store that outlives an instance.
+
+use super::State;
+use crate::bindings::coffer::host::cache::{Error, Host};
+use crate::limits;
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+use zeroize::Zeroizing;
+
+/// The entries of one store. Values are overwritten with zeros when they go.
+#[derive(Default)]
+pub(crate) struct Cache {
+    entries: Mutex<HashMap<String, Entry>>,
+}
+
+struct Entry {
+    value: Zeroizing<Vec<u8>>,
+    expires: Instant,
+}
+
+impl Cache {
+    fn get(&self, key: &str, now: Instant) -> Option<Vec<u8>> {
+        let mut entries = self.entries.lock().expect("nothing panics while it holds this lock");
+        let entry = entries.get(key)?;
+        if entry.expires <= now {
+            entries.remove(key);
+            return None;
+        }
+        Some(entry.value.to_vec())
+    }
+
+    fn put(&self, key: String, value: Vec<u8>, ttl: Duration, now: Instant) -> Result<(), Error> {
+        let value = Zeroizing::new(value);
+        if key.len() + value.len() > limits::CACHE_ENTRY_BYTES_MAX {
+            return Err(Error::TooLarge(limits::CACHE_ENTRY_BYTES_MAX as u64));
+        }
+        let mut entries = self.entries.lock().expect("nothing panics while it holds this lock");
+        entries.remove(&key);
+        entries.retain(|_, entry| entry.expires > now);
+        let size = |key: &str, value: &[u8]| key.len() + value.len();
+        let mut bytes: usize = entries.iter().map(|(key, entry)| size(key, &entry.value)).sum();
+        let needed = size(&key, &value);
+        while entries.len() >= limits::CACHE_ENTRIES_MAX || bytes + needed > limits::CACHE_BYTES_MAX
+        {
+            // The one that would have gone soonest goes now.
+            let soonest = entries.iter().min_by_key(|(_, entry)| entry.expires);
+            let Some(soonest) = soonest.map(|(key, _)| key.clone()) else { break };
+            if let Some(entry) = entries.remove(&soonest) {
+                bytes -= size(&soonest, &entry.value);
+            }
+        }
+        let expires = now + ttl.min(limits::CACHE_TTL_MAX);
+        entries.insert(key, Entry { value, expires });
+        Ok(())
+    }
+
+    fn remove(&self, key: &str) {
+        self.entries.lock().expect("nothing panics while it holds this lock").remove(key);
+    }
+}
+
+impl Host for State {
+    fn get(&mut self, key: String) -> wasmtime::Result<Option<Vec<u8>>> {
+        Ok(self.shared.cache.get(&key, Instant::now()))
+    }
+
+    fn put(
+        &mut self,
+        key: String,
+        value: Vec<u8>,
+        ttl_ms: u64,
+    ) -> wasmtime::Result<Result<(), Error>> {
+        Ok(self.shared.cache.put(key, value, Duration::from_millis(ttl_ms), Instant::now()))
+    }
+
+    fn remove(&mut self, key: String) -> wasmtime::Result<()> {
+        self.shared.cache.remove(&key);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn put(cache: &Cache, key: &str, bytes: usize, ttl: Duration, now: Instant) -> bool {
+        cache.put(key.into(), vec![7; bytes], ttl, now).is_ok()
+    }
+
+    #[test]
+    fn entries_expire() {
+        let (cache, now) = (Cache::default(), Instant::now());
+        assert!(put(&cache, "a", 1, MINUTE, now));
+        assert_eq!(cache.get("a", now), Some(vec![7]));
+        assert_eq!(cache.get("a", now + MINUTE), None);
+        assert_eq!(cache.get("a", now), None);
+        assert!(put(&cache, "b", 1, limits::CACHE_TTL_MAX * 10, now));
+        assert_eq!(cache.get("b", now + limits::CACHE_TTL_MAX), None);
+        assert!(put(&cache, "c", 1, MINUTE, now));
+        cache.remove("c");
+        assert_eq!(cache.get("c", now), None);
+    }
+
+    #[test]
+    fn room_is_made_by_what_would_go_first() {
+        let (cache, now) = (Cache::default(), Instant::now());
+        let largest = limits::CACHE_ENTRY_BYTES_MAX - 2;
+        assert!(!put(&cache, "xx", largest + 1, MINUTE, now));
+        for index in 10..26 {
+            assert!(put(&cache, &index.to_string(), largest, MINUTE * index, now));
+        }
+        assert!(cache.get("10", now).is_some());
+        assert!(put(&cache, "26", largest, MINUTE * 60, now));
+        assert!(cache.get("10", now).is_none());
+        assert!(cache.get("11", now).is_some());
+
+        let cache = Cache::default();
+        for index in 0..=limits::CACHE_ENTRIES_MAX {
+            let ttl = MINUTE + Duration::from_secs(index as u64);
+            assert!(put(&cache, &index.to_string(), 1, ttl, now));
+        }
+        assert!(cache.get("0", now).is_none());
+        assert!(cache.get("1", now).is_some());
+    }
+}

@@ -1,0 +1,93 @@
+//! `wasi:logging`: what a plugin says for its operator.
+//!
+//! Messages are kept until the call is over. Then they are shown with the call's secrets hidden, or, if
+//! the call did not come to its end and so its secrets are not known, only counted.
+
+use super::State;
+use crate::bindings::wasi::logging::logging::{Host, Level};
+use crate::limits;
+use crate::mask::Mask;
+use crate::secret::Secret;
+use crate::text;
+
+/// What one call logged.
+#[derive(Debug, Default)]
+pub(crate) struct Log {
+    lines: Vec<(Level, String)>,
+    bytes: usize,
+    dropped: usize,
+}
+
+impl Log {
+    fn add(&mut self, level: Level, message: String) {
+        let fits = self.bytes + message.len() <= limits::LOG_BYTES_MAX;
+        if fits && self.lines.len() < limits::LOG_LINES_MAX {
+            self.bytes += message.len();
+            self.lines.push((level, message));
+        } else {
+            self.dropped += 1;
+        }
+    }
+
+    /// Shows what was logged, with `secrets` hidden.
+    pub(crate) fn show<'a>(self, store: &str, secrets: impl IntoIterator<Item = &'a Secret>) {
+        if self.lines.is_empty() && self.dropped == 0 {
+            return;
+        }
+        let mask = Mask::new(secrets);
+        for (level, message) in &self.lines {
+            let message = text::escape(&mask.text(message));
+            match level {
+                Level::Trace | Level::Debug => {
+                    tracing::debug!(target: "coffer::plugin", store, "{message}");
+                }
+                Level::Info => tracing::info!(target: "coffer::plugin", store, "{message}"),
+                Level::Warn => tracing::warn!(target: "coffer::plugin", store, "{message}"),
+                Level::Error | Level::Critical => {
+                    tracing::error!(target: "coffer::plugin", store, "{message}");
+                }
+            }
+        }
+        if self.dropped > 0 {
+            let dropped = self.dropped;
+            tracing::warn!(target: "coffer::plugin", store, dropped, "the plugin logged more than is kept");
+        }
+    }
+
+    /// Says that there was something.
+    pub(crate) fn withhold(self, store: &str) {
+        let lines = self.lines.len() + self.dropped;
+        if lines > 0 {
+            tracing::warn!(
+                target: "coffer::plugin", store, lines,
+                "what the plugin logged is withheld, because the call did not come to its end and what \
+                 would have to be hidden is not known"
+            );
+        }
+    }
+}
+
+impl Host for State {
+    fn log(&mut self, level: Level, _context: String, message: String) -> wasmtime::Result<()> {
+        self.log.add(level, message);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_is_cut_off() {
+        let mut log = Log::default();
+        for _ in 0..limits::LOG_LINES_MAX + 3 {
+            log.add(Level::Info, "x".into());
+        }
+        assert_eq!((log.lines.len(), log.dropped), (limits::LOG_LINES_MAX, 3));
+        let mut log = Log::default();
+        log.add(Level::Info, "x".repeat(limits::LOG_BYTES_MAX));
+        log.add(Level::Info, "x".into());
+        assert_eq!((log.lines.len(), log.dropped), (1, 1));
+    }
+}

@@ -1,0 +1,170 @@
+//! WASI 0.2: files below granted directories, granted variables, clocks and randomness; HTTP through the
+//! gate for guests that do not use ours. Standard streams are closed and sockets deny.
+
+use super::{Record, Shared, State};
+use crate::gate::{Incoming, Outgoing, SendError};
+use crate::limits;
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
+use std::sync::Arc;
+use std::time::Duration;
+use wasmtime::component::Linker;
+use wasmtime_wasi::filesystem::WasiFilesystemCtx;
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{
+    Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView,
+};
+use zeroize::Zeroizing;
+
+/// The context of one instance.
+pub(super) fn context(
+    environment: &[(String, Zeroizing<String>)],
+    directories: &WasiFilesystemCtx,
+) -> WasiCtx {
+    let mut builder = WasiCtx::builder();
+    builder
+        .max_random_size(limits::RANDOM_BYTES_MAX)
+        // Files can block for as long as a disk or a network file system does, so they are waited for
+        // on threads of their own, and a call can be given up meanwhile.
+        .allow_blocking_current_thread(false)
+        .allow_ip_name_lookup(false)
+        .allow_tcp(false)
+        .allow_udp(false)
+        .socket_addr_check(|_, _| Box::pin(async { false }));
+    for (name, value) in environment {
+        builder.env(name, value.as_str());
+    }
+    let mut context = builder.build();
+    *context.filesystem() = directories.clone();
+    context
+}
+
+pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    wasmtime_wasi::p2::add_to_linker_async(linker)?;
+    wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl WasiHttpView for State {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView {
+            hooks: &mut self.http.hooks,
+            table: &mut self.table,
+            ctx: &mut self.http.context,
+        }
+    }
+}
+
+/// What `wasi:http` needs of one instance.
+pub(super) struct HttpState {
+    context: WasiHttpCtx,
+    hooks: Hooks,
+}
+
+impl HttpState {
+    pub(super) fn new(shared: Arc<Shared>, record: Arc<Record>) -> Self {
+        let mut context = WasiHttpCtx::new();
+        context.set_field_size_limit(limits::HEADER_BYTES_MAX);
+        Self { context, hooks: Hooks { shared, record } }
+    }
+}
+
+struct Hooks {
+    shared: Arc<Shared>,
+    record: Arc<Record>,
+}
+
+type Sent = (http::Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Send>);
+
+impl WasiHttpHooks for Hooks {
+    fn send_request(
+        &mut self,
+        request: http::Request<WasiBody>,
+        options: Option<RequestOptions>,
+        _body_error: Box<dyn Future<Output = Result<(), Error>> + Send>,
+    ) -> Box<dyn Future<Output = Result<Sent, Error>> + Send> {
+        let (shared, record) = (Arc::clone(&self.shared), Arc::clone(&self.record));
+        Box::new(async move {
+            if !record.count_request(shared.limits.requests) {
+                return Err(Error::ConnectionLimitReached);
+            }
+            let outgoing = outgoing(request, options, shared.limits.body).await?;
+            let _waiting = record.wait();
+            match shared.gate.send(outgoing).await {
+                Ok(incoming) => Ok((response(incoming)?, done())),
+                Err(error) => Err(refused(error, &record)),
+            }
+        })
+    }
+}
+
+async fn outgoing(
+    request: http::Request<WasiBody>,
+    options: Option<RequestOptions>,
+    body_bytes_max: usize,
+) -> Result<Outgoing, Error> {
+    let (parts, mut body) = request.into_parts();
+    let mut collected = Zeroizing::new(Vec::new());
+    while let Some(frame) = body.frame().await {
+        if let Some(data) = frame?.data_ref() {
+            if collected.len() + data.len() > body_bytes_max {
+                return Err(Error::HttpRequestBodySize(Some(body_bytes_max as u64)));
+            }
+            collected.extend_from_slice(data);
+        }
+    }
+    // The guest's other wishes about time are within the host's own bounds or without effect.
+    let timeout: Option<Duration> = options.and_then(|options| options.first_byte_timeout);
+    let headers = parts
+        .headers
+        .iter()
+        // The engine sets `host` from the authority; the gate sets it again from the URL it checked.
+        // The length is that of the body which was collected.
+        .filter(|(name, _)| *name != http::header::HOST && *name != http::header::CONTENT_LENGTH)
+        .map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()))
+        .collect();
+    Ok(Outgoing {
+        method: parts.method.as_str().to_owned(),
+        url: parts.uri.to_string(),
+        headers,
+        body: collected,
+        timeout,
+    })
+}
+
+fn response(incoming: Incoming) -> Result<http::Response<WasiBody>, Error> {
+    let Incoming { status, headers, body } = incoming;
+    let mut response = http::Response::builder().status(status);
+    for (name, value) in headers {
+        response = response.header(name, value);
+    }
+    let body = Full::new(Bytes::from_owner(Zeroizing::new(body)));
+    response
+        .body(body.map_err(|never| match never {}).boxed_unsync())
+        .map_err(|_| Error::HttpProtocolError)
+}
+
+fn done() -> Box<dyn Future<Output = Result<(), Error>> + Send> {
+    Box::new(async { Ok(()) })
+}
+
+fn refused(error: SendError, record: &Record) -> Error {
+    match error {
+        SendError::Incident(incident) => {
+            record.add(incident);
+            Error::HttpRequestDenied
+        }
+        SendError::InvalidRequest(_) => Error::HttpRequestUriInvalid,
+        SendError::MalformedResponse => Error::HttpProtocolError,
+        SendError::Timeout => Error::ConnectionTimeout,
+        SendError::Tls => Error::TlsProtocolError,
+        SendError::TooLarge(bytes_max) => Error::HttpResponseBodySize(Some(bytes_max as u64)),
+        SendError::Unreachable => Error::ConnectionTerminated,
+        SendError::Unresolved => Error::DnsError { rcode: None, info_code: None },
+    }
+}

@@ -1,0 +1,35 @@
+//! Run secrets plugins that nobody has to trust.
+//!
+//! A [`Host`] loads a [`Plugin`] (a WebAssembly component), a [`Store`] gives it settings and grants, and
+//! every call runs in a fresh instance with bounded memory, time and everything else. What the plugin
+//! reaches for is held against the grants at each use.
+//!
+//! `examples/embed.rs` is a whole program.
+
+mod ambient;
+pub mod audit;
+mod bindings;
+mod compiled;
+mod component;
+mod engine;
+mod entry_point;
+mod error;
+mod gate;
+mod host;
+mod imports;
+pub mod limits;
+mod mask;
+mod sandbox;
+mod secret;
+mod store;
+mod text;
+
+pub use coffer_grants as grants;
+pub use component::{Capabilities, Import, Inspection, Need};
+pub use entry_point::{EntryPoint, Files, FilesError, Finished, Run, RunError};
+pub use error::{CallError, Cause, Incident, LoadError, OpenError};
+pub use gate::{Dns, SystemDns};
+pub use host::{Granted, Host, HostBuilder, Plugin, StoreConfig};
+pub use mask::{MASK, Mask, MaskStream};
+pub use secret::Secret;
+pub use store::{Existing, Store};

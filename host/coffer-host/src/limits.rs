@@ -1,0 +1,261 @@
+//! Every bound on what a plugin can use, with its unit and the reason for its size.
+//!
+//! [`Limits`] are those that an operator can set for a store. The constants hold for every store.
+
+use serde::Deserialize;
+use std::time::Duration;
+
+/// Bounds that an operator can set for one store, in the configuration file below `limits:`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Bytes of linear memory of one instance, all its memories together, from 64 KiB to
+    /// [`MEMORY_BYTES_MAX`]. 64 MiB is what interpreters compiled to wasm (Python, JavaScript) start
+    /// with; a plugin in Rust uses 200 KiB.
+    #[serde(deserialize_with = "bytes")]
+    pub memory: usize,
+    /// Wall time of one call, everything it waits for included, from 1 ms to [`CALL_MAX`].
+    #[serde(deserialize_with = "duration")]
+    pub call: Duration,
+    /// Instances at the same time, and requests of one `send-all` at the same time, from 1 to
+    /// [`CONCURRENCY_MAX`].
+    pub concurrency: usize,
+    /// Bytes of one value, resolved or put, at most [`ANSWER_BYTES_MAX`]. 1 MiB is what Kubernetes
+    /// takes; Azure takes 25 kB and AWS 64 KiB.
+    #[serde(deserialize_with = "bytes")]
+    pub answer: usize,
+    /// HTTP requests in one call.
+    pub requests: usize,
+    /// Bytes of the body of one HTTP request or response, at most [`BODY_BYTES_MAX`].
+    #[serde(deserialize_with = "bytes")]
+    pub body: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            memory: 64 * MIB,
+            call: Duration::from_secs(5),
+            concurrency: 8,
+            answer: MIB,
+            requests: 64,
+            body: 8 * MIB,
+        }
+    }
+}
+
+impl Limits {
+    /// Checks that every limit is within its range.
+    ///
+    /// # Errors
+    ///
+    /// A sentence that names the limit and its range.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let Self { memory, call, concurrency, answer, requests, body } = *self;
+        let within = |ok: bool, name: &str, range: &str| {
+            if ok { Ok(()) } else { Err(format!("the limit `{name}` must be {range}")) }
+        };
+        within((64 * KIB..=MEMORY_BYTES_MAX).contains(&memory), "memory", "from 64KiB to 256MiB")?;
+        let least = Duration::from_millis(1);
+        within((least..=CALL_MAX).contains(&call), "call", "from 1ms to 10m")?;
+        within((1..=CONCURRENCY_MAX).contains(&concurrency), "concurrency", "from 1 to 64")?;
+        within((1..=ANSWER_BYTES_MAX).contains(&answer), "answer", "from 1B to 16MiB")?;
+        within(requests <= REQUESTS_MAX, "requests", "at most 10000")?;
+        within((KIB..=BODY_BYTES_MAX).contains(&body), "body", "from 1KiB to 32MiB")
+    }
+}
+
+const KIB: usize = 1024;
+const MIB: usize = 1024 * KIB;
+
+// What an operator can raise a limit to.
+
+/// Bytes of linear memory: a quarter of a small machine's, and what a pool slot reserves address space
+/// for.
+pub const MEMORY_BYTES_MAX: usize = 256 * MIB;
+/// Wall time of a call: what a person waits for at most.
+pub const CALL_MAX: Duration = Duration::from_secs(600);
+/// Instances of one store at the same time: more than backends take without throttling.
+pub const CONCURRENCY_MAX: usize = 64;
+/// Bytes of one value: a file that is no secret any more.
+pub const ANSWER_BYTES_MAX: usize = 16 * MIB;
+/// HTTP requests in one call.
+pub const REQUESTS_MAX: usize = 10_000;
+/// Bytes of one HTTP body: a few fit into one instance's memory.
+pub const BODY_BYTES_MAX: usize = 32 * MIB;
+
+// Loading.
+
+/// Bytes of a component. A Python plugin with its interpreter has 18 MB; Rust ones have 50 KB.
+pub const COMPONENT_BYTES_MAX: usize = 32 * MIB;
+/// Imports and exports of a component, each. A Python plugin has 25 imports.
+pub const INTERFACES_MAX: usize = 256;
+/// Bytes of the name of an import or export, for messages.
+pub const INTERFACE_NAME_BYTES_MAX: usize = 256;
+
+// One instance.
+
+/// Core instances in a component. A Python plugin has 11.
+pub const CORE_INSTANCES_MAX: u32 = 64;
+/// Linear memories in a component.
+pub const MEMORIES_MAX: u32 = 4;
+/// Tables in a component. A Python plugin has one for each of its modules.
+pub const TABLES_MAX: u32 = 64;
+/// Elements of one table; a Python plugin has 7,000 functions.
+pub const TABLE_ELEMENTS_MAX: usize = 32_768;
+/// Bytes of native stack for guest code: the engine's own default. Deeper recursion traps.
+pub const STACK_BYTES_MAX: usize = 512 * KIB;
+/// Bytes of the whole native stack that guest and host code of one call run on.
+pub const ASYNC_STACK_BYTES: usize = 2 * MIB;
+/// How often a running guest is interrupted to see whether its time is up, and to let others run. A
+/// loop dies at most this much after its deadline.
+pub const TICK: Duration = Duration::from_millis(2);
+/// Bytes that may cross from a guest to the host at once, beyond the values or the bodies that it may
+/// send: names, headers, texts, and the host's own bookkeeping for lists.
+pub const CROSSING_BYTES_MAX: usize = 4 * MIB;
+/// Bytes that may cross from a guest to the host at once, whatever it is.
+pub const CROSSING_TOTAL_BYTES_MAX: usize = 64 * MIB;
+/// References that one instance is given, unless its plugin takes them all at once. So few that they
+/// are resolved one after the other within the time of a call.
+pub const CHUNK_REFERENCES_MAX: usize = 16;
+/// Handles that a guest may hold: open files and directories, streams, requests, responses.
+pub const HANDLES_MAX: usize = 1_024;
+/// Random bytes that a guest gets at once; a key has 64.
+pub const RANDOM_BYTES_MAX: u64 = 64 * 1024;
+
+// What a plugin answers.
+
+/// References in one call of an embedder; more are asked for in several calls.
+pub const REFERENCES_MAX: usize = 10_000;
+/// Bytes of a secret's version.
+pub const VERSION_BYTES_MAX: usize = 256;
+/// Keys in one page of a listing.
+pub const PAGE_KEYS_MAX: usize = 1_000;
+/// Keys in a whole listing.
+pub const LISTED_KEYS_MAX: usize = 1_000_000;
+/// Bytes of a listing's cursor.
+pub const CURSOR_BYTES_MAX: usize = 4_096;
+/// Bytes of a guest's text that are shown in an error.
+pub const GUEST_TEXT_BYTES_MAX: usize = 1_024;
+
+// Logging.
+
+/// Lines that one call may log.
+pub const LOG_LINES_MAX: usize = 256;
+/// Bytes that one call may log. The rest is counted and dropped.
+pub const LOG_BYTES_MAX: usize = 64 * KIB;
+
+// HTTP.
+
+/// Bytes of a request's or a response's headers. Servers commonly take 8 to 64 KiB.
+pub const HEADER_BYTES_MAX: usize = 64 * KIB;
+/// Headers of a request or a response.
+pub const HEADERS_MAX: usize = 100;
+/// Wall time until a connection stands, TLS included.
+pub const CONNECT_MAX: Duration = Duration::from_secs(3);
+/// Wall time between two pieces of a response. A server that sends a byte now and then does not get to
+/// hold a call to its end.
+pub const BETWEEN_BYTES_MAX: Duration = Duration::from_secs(3);
+/// Wall time from a request to the first byte of its response. The time of the call bounds it as well;
+/// this is for calls that were given minutes.
+pub const FIRST_BYTE_MAX: Duration = Duration::from_secs(30);
+/// Addresses of one name that are tried.
+pub const ADDRESSES_MAX: usize = 8;
+/// Bytes of an injected header, prefix included.
+pub const INJECTED_HEADER_BYTES_MAX: usize = 16 * KIB;
+/// How long an idle connection is kept.
+pub const IDLE_CONNECTION_MAX: Duration = Duration::from_secs(60);
+
+// Commands.
+
+/// Bytes that a command may write: a value of the usual size.
+pub const COMMAND_OUTPUT_BYTES_MAX: usize = MIB;
+
+// The cache that a plugin has in the host.
+
+/// Bytes of one entry, key and value: a token with its claims.
+pub const CACHE_ENTRY_BYTES_MAX: usize = 64 * KIB;
+/// Entries of one store.
+pub const CACHE_ENTRIES_MAX: usize = 128;
+/// Bytes of all entries of one store.
+pub const CACHE_BYTES_MAX: usize = MIB;
+/// How long an entry is kept at most.
+pub const CACHE_TTL_MAX: Duration = Duration::from_secs(3600);
+
+fn bytes<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+    use serde::de::Error as _;
+    let text = Quantity::deserialize(deserializer)?.into_text();
+    let bytes: bytesize::ByteSize = text.parse().map_err(|_| {
+        D::Error::custom(format!("`{text}` is not a number of bytes, such as 64MiB"))
+    })?;
+    usize::try_from(bytes.as_u64()).map_err(D::Error::custom)
+}
+
+fn duration<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    use serde::de::Error as _;
+    let text = Quantity::deserialize(deserializer)?.into_text();
+    humantime::parse_duration(&text).map_err(|_| {
+        D::Error::custom(format!("`{text}` is not a time with its unit, such as 5s or 500ms"))
+    })
+}
+
+/// A quantity as people write it: `64MiB`, `5s`, or a bare number.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Quantity {
+    Number(u64),
+    Text(String),
+}
+
+impl Quantity {
+    fn into_text(self) -> String {
+        match self {
+            Self::Number(number) => number.to_string(),
+            Self::Text(text) => text,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn limits_are_read_with_their_units() {
+        let check = |json: serde_json::Value, expected: Result<Limits, &str>| {
+            let limits: Result<Limits, _> = serde_json::from_value(json.clone());
+            let limits = limits
+                .map_err(|error| error.to_string())
+                .and_then(|limits| limits.check().map(|()| limits));
+            match (&limits, &expected) {
+                (Ok(limits), Ok(expected)) => assert_eq!(limits, expected, "{json}"),
+                (Err(error), Err(expected)) if error.contains(expected) => {}
+                _ => panic!("{json}: {limits:?}, not {expected:?}"),
+            }
+        };
+        let default = Limits::default();
+        check(json!({}), Ok(default));
+        check(json!({ "memory": "1MiB" }), Ok(Limits { memory: MIB, ..default }));
+        check(json!({ "memory": 65536 }), Ok(Limits { memory: 65536, ..default }));
+        check(json!({ "memory": 65535 }), Err("from 64KiB to 256MiB"));
+        check(json!({ "memory": "257MiB" }), Err("from 64KiB to 256MiB"));
+        check(json!({ "memory": "much" }), Err("`much` is not a number of bytes"));
+        check(json!({ "memory": -1 }), Err("did not match"));
+        check(
+            json!({ "call": "500ms" }),
+            Ok(Limits { call: Duration::from_millis(500), ..default }),
+        );
+        check(json!({ "call": 5 }), Err("`5` is not a time with its unit"));
+        check(json!({ "call": "0s" }), Err("from 1ms to 10m"));
+        check(json!({ "call": "11m" }), Err("from 1ms to 10m"));
+        check(json!({ "concurrency": 0 }), Err("from 1 to 64"));
+        check(json!({ "concurrency": 65 }), Err("from 1 to 64"));
+        check(json!({ "answer": 0 }), Err("from 1B to 16MiB"));
+        check(json!({ "answer": "17MiB" }), Err("from 1B to 16MiB"));
+        check(json!({ "requests": 0 }), Ok(Limits { requests: 0, ..default }));
+        check(json!({ "requests": 10_001 }), Err("at most 10000"));
+        check(json!({ "body": "33MiB" }), Err("from 1KiB to 32MiB"));
+        check(json!({ "timeout": "5s" }), Err("unknown field `timeout`"));
+    }
+}

@@ -1,0 +1,536 @@
+//! A store: a plugin with settings, grants and limits. The path of one call is [`Store::resolve`], from
+//! the decision to the audit's last line.
+
+use crate::ambient;
+use crate::audit::{Call, Outcome};
+use crate::bindings::coffer::secrets::types as wit;
+use crate::bindings::writer::exports::coffer::secrets::writer::Existing as WitExisting;
+use crate::component::Capabilities;
+use crate::error::{self, CallError, Cause, OpenError};
+use crate::gate::Gate;
+use crate::host::{Granted, Host, Plugin, StoreConfig};
+use crate::imports::Shared;
+use crate::limits::{self, Limits};
+use crate::sandbox::{Ran, Sandbox};
+use crate::secret::Secret;
+use crate::text;
+use coffer_grants::{CallPermit, EnvironmentPermit, Grants, Reference, Source, Verb};
+use futures_util::StreamExt as _;
+use futures_util::stream;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use tokio::sync::Semaphore;
+use wasmtime_wasi::WasiCtx;
+
+/// Turns references into secrets, and keeps secrets, by a plugin. Cheap to clone; clones share the
+/// connections, the plugin's cache and the limit of concurrency.
+#[derive(Clone)]
+pub struct Store {
+    host: Host,
+    plugin: Plugin,
+    name: Arc<str>,
+    shared: Arc<Shared>,
+    instances: Arc<Semaphore>,
+}
+
+/// What [`Store::put`] does when the key exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Existing {
+    /// Leave the old value; the call fails with [`Cause::Conflict`].
+    Keep,
+    /// Put the new value in the place of the old one.
+    Replace,
+}
+
+impl Store {
+    pub(crate) fn open(
+        host: Host,
+        name: &str,
+        plugin: Plugin,
+        config: StoreConfig,
+    ) -> Result<Self, OpenError> {
+        let StoreConfig { settings, grants, limits } = config;
+        limits.check().map_err(OpenError::Limits)?;
+        let manifest = &plugin.inspection().manifest;
+        let settings = manifest.check_settings(&settings)?;
+        let grants = match grants {
+            Granted::AsAsked => manifest.asked(&settings)?,
+            Granted::Only(grants) => grants,
+        };
+        let base = host.0.base().to_string_lossy().into_owned();
+        let grants = grants.rooted(&base, &host.0.user_home().to_string_lossy())?;
+        let mut directories = WasiCtx::builder();
+        for permit in grants.directories() {
+            ambient::show_directory(&mut directories, &permit).map_err(|source| {
+                OpenError::Directory { path: permit.grant().host().to_owned(), source }
+            })?;
+        }
+        let (grants, settings) = (Arc::new(grants), Arc::new(settings));
+        let gate = Gate::new(Arc::clone(&grants), Arc::clone(&settings), limits, host.0.dns());
+        let shared = Shared {
+            gate,
+            cache: Default::default(),
+            directories: directories.build().filesystem().clone(),
+            grants,
+            settings,
+            limits,
+        };
+        Ok(Self {
+            name: name.into(),
+            shared: Arc::new(shared),
+            instances: Arc::new(Semaphore::new(limits.concurrency)),
+            host,
+            plugin,
+        })
+    }
+
+    /// The store's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The plugin.
+    #[must_use]
+    pub fn plugin(&self) -> &Plugin {
+        &self.plugin
+    }
+
+    /// What the plugin can do. Known without running it.
+    #[must_use]
+    pub fn capabilities(&self) -> Capabilities {
+        self.plugin.inspection().capabilities
+    }
+
+    /// What the plugin may do.
+    #[must_use]
+    pub fn grants(&self) -> &Grants {
+        &self.shared.grants
+    }
+
+    /// What the plugin may use.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.shared.limits
+    }
+
+    /// Resolves `references`: one answer for each, in their order. They are spread over as many fresh
+    /// instances as the store's concurrency allows, so that even a plugin that takes one after the other
+    /// resolves them in parallel.
+    pub async fn resolve(&self, references: &[Reference]) -> Vec<Result<Secret, CallError>> {
+        let verb = Verb::Resolve;
+        if references.len() > limits::REFERENCES_MAX {
+            let limit = format!("{} references in one call", limits::REFERENCES_MAX);
+            return self.all_fail(verb, references, &Cause::Limit { limit });
+        }
+        let call = self.call(verb, references);
+        if let Err(error) = self.host.0.audit.begin(&call) {
+            return self.all_fail(verb, references, &Cause::Audit(error.to_string()));
+        }
+        let decisions: Vec<_> =
+            references.iter().map(|reference| self.shared.grants.permit(reference)).collect();
+        let permits: Vec<CallPermit> =
+            decisions.iter().filter_map(|decision| decision.as_ref().ok()).cloned().collect();
+        let mut answers = self.ask(&permits).await.into_iter();
+        let results: Vec<_> = decisions
+            .into_iter()
+            .zip(references)
+            .map(|(decision, reference)| match decision {
+                Ok(_) => answers.next().unwrap_or_else(|| {
+                    Err(self.failure(
+                        verb,
+                        std::slice::from_ref(reference),
+                        Cause::Contract("it gave too few answers".into()),
+                    ))
+                }),
+                Err(denied) => {
+                    Err(self.failure(verb, std::slice::from_ref(reference), Cause::Denied(denied)))
+                }
+            })
+            .collect();
+        let outcomes: Vec<_> =
+            results.iter().map(|result| Outcome::of(result.as_ref().err())).collect();
+        match self.host.0.audit.finish(&call, &outcomes) {
+            Ok(()) => results,
+            Err(error) => self.all_fail(verb, references, &Cause::Audit(error.to_string())),
+        }
+    }
+
+    /// Resolves one reference.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`] says why there is no secret.
+    pub async fn resolve_one(&self, reference: &Reference) -> Result<Secret, CallError> {
+        let mut results = self.resolve(std::slice::from_ref(reference)).await;
+        results.pop().expect("there is one answer for each reference")
+    }
+
+    /// Keeps `secret` under the key of `reference`, durably. Doing it twice has the effect of once.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`] with [`Cause::Capability`] if the plugin keeps nothing, [`Cause::Conflict`] if the
+    /// key exists and is to be kept, [`Cause::TooLarge`], or whatever the backend says.
+    pub async fn put(
+        &self,
+        reference: &Reference,
+        secret: &Secret,
+        existing: Existing,
+    ) -> Result<(), CallError> {
+        let existing = match existing {
+            Existing::Keep => WitExisting::Keep,
+            Existing::Replace => WitExisting::Replace,
+        };
+        let too_large = secret.expose().len() > self.shared.limits.answer;
+        let before = || match &self.plugin.0.prepared.writer {
+            Some(_) if too_large => Err(Cause::TooLarge(self.shared.limits.answer as u64)),
+            Some(writer) => Ok(writer),
+            None => Err(Cause::Capability(Verb::Put)),
+        };
+        self.one(Verb::Put, reference, [secret], before, async |writer, store| {
+            let plugin = writer.instantiate_async(&mut *store).await?;
+            let writer = plugin.coffer_secrets_writer();
+            writer.call_put(store, reference.key(), secret.expose(), existing).await
+        })
+        .await
+    }
+
+    /// Deletes the secret under the key of `reference`, durably. Deleting what is not there succeeds.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`] with [`Cause::Capability`] if the plugin keeps nothing, or whatever the backend
+    /// says.
+    pub async fn delete(&self, reference: &Reference) -> Result<(), CallError> {
+        let before = || match &self.plugin.0.prepared.writer {
+            Some(writer) => Ok(writer),
+            None => Err(Cause::Capability(Verb::Delete)),
+        };
+        self.one(Verb::Delete, reference, [], before, async |writer, store| {
+            let plugin = writer.instantiate_async(&mut *store).await?;
+            plugin.coffer_secrets_writer().call_delete(store, reference.key()).await
+        })
+        .await
+    }
+
+    /// Lists the keys that begin with `prefix`, page by page until the end, sorted.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`] with [`Cause::Capability`] if the plugin lists nothing, or whatever the backend
+    /// says.
+    pub async fn list(&self, prefix: &str) -> Result<Vec<String>, CallError> {
+        let mut keys = Vec::new();
+        let mut cursor = None;
+        loop {
+            let (page, next) = self.list_page(prefix, cursor.take()).await?;
+            // A listing that goes on without giving anything would go on for ever.
+            if page.is_empty() && next.is_some() {
+                let cause =
+                    Cause::Contract("it gave an empty page of keys that is not the last".into());
+                return Err(self.failure(Verb::List, &[], cause));
+            }
+            keys.extend(page);
+            if keys.len() > limits::LISTED_KEYS_MAX {
+                let limit = format!("{} keys in a listing", limits::LISTED_KEYS_MAX);
+                return Err(self.failure(Verb::List, &[], Cause::Limit { limit }));
+            }
+            if next.is_none() {
+                keys.sort_unstable();
+                keys.dedup();
+                return Ok(keys);
+            }
+            cursor = next;
+        }
+    }
+
+    async fn list_page(
+        &self,
+        prefix: &str,
+        cursor: Option<String>,
+    ) -> Result<(Vec<String>, Option<String>), CallError> {
+        let fail = |cause| self.failure(Verb::List, &[], cause);
+        let Some(lister) = &self.plugin.0.prepared.lister else {
+            return Err(fail(Cause::Capability(Verb::List)));
+        };
+        let call = self.call(Verb::List, &[]);
+        self.host.0.audit.begin(&call).map_err(|error| fail(Cause::Audit(error.to_string())))?;
+        let environment = self.shared.grants.environment([]);
+        let ran = self
+            .run(&environment, 0, async |store| {
+                let plugin = lister.instantiate_async(&mut *store).await?;
+                plugin
+                    .coffer_secrets_lister()
+                    .call_list_keys(store, prefix, cursor.as_deref())
+                    .await
+            })
+            .await;
+        let result = self.settle(Verb::List, &[], ran, []).and_then(|page| {
+            let broken = |what: &str| Err(fail(Cause::Contract(what.into())));
+            if page.keys.len() > limits::PAGE_KEYS_MAX {
+                return broken("its page of keys is too long");
+            }
+            if page.next.as_ref().is_some_and(|next| next.len() > limits::CURSOR_BYTES_MAX) {
+                return broken("its cursor is too long");
+            }
+            if let Some(key) = page.keys.iter().find(|key| !key.starts_with(prefix)) {
+                return broken(&format!("it lists {}, which was not asked for", text::escape(key)));
+            }
+            // A key that could not be asked for again is none.
+            if page.keys.iter().any(|key| Reference::secret(key.as_str()).is_err()) {
+                return broken("it lists a key that no secret can have");
+            }
+            Ok((page.keys, page.next))
+        });
+        self.host
+            .0
+            .audit
+            .finish(&call, &[Outcome::of(result.as_ref().err())])
+            .map_err(|error| fail(Cause::Audit(error.to_string())))?;
+        result
+    }
+
+    /// Asks the plugin about what is permitted, a few references for each instance.
+    async fn ask(&self, permits: &[CallPermit]) -> Vec<Result<Secret, CallError>> {
+        let count = permits.len();
+        let size = if self.plugin.inspection().manifest.batch() {
+            count
+        } else {
+            count.div_ceil(self.shared.limits.concurrency).min(limits::CHUNK_REFERENCES_MAX)
+        };
+        let chunks = permits.chunks(size.max(1)).map(|chunk| self.ask_instance(chunk));
+        let answers: Vec<_> =
+            stream::iter(chunks).buffered(self.shared.limits.concurrency).collect().await;
+        answers.into_iter().flatten().collect()
+    }
+
+    async fn ask_instance(&self, permits: &[CallPermit]) -> Vec<Result<Secret, CallError>> {
+        let verb = Verb::Resolve;
+        let references: Vec<Reference> =
+            permits.iter().map(|permit| permit.reference().clone()).collect();
+        let asked: Vec<wit::Reference> = references
+            .iter()
+            .map(|reference| wit::Reference {
+                source: reference.source().name().into(),
+                key: reference.key().into(),
+            })
+            .collect();
+        let environment = self.shared.grants.environment(permits);
+        let crossing = references.len().saturating_mul(self.shared.limits.answer);
+        let ran = self
+            .run(&environment, crossing, async |store| {
+                let plugin = self.plugin.0.prepared.resolver.instantiate_async(&mut *store).await?;
+                plugin.coffer_secrets_resolver().call_resolve(store, &asked).await
+            })
+            .await;
+        let Ran { answer, incidents, log } = ran;
+        let answers = match answer {
+            Ok(answers) if answers.len() == references.len() => answers,
+            Ok(answers) => {
+                let what = format!("{} answers for {} references", answers.len(), references.len());
+                log.withhold(&self.name);
+                return self.all_fail(verb, &references, &Cause::Contract(what));
+            }
+            Err(cause) => {
+                log.withhold(&self.name);
+                let mut failures = self.all_fail(verb, &references, &cause);
+                for error in failures.iter_mut().filter_map(|result| result.as_mut().err()) {
+                    error.incidents.clone_from(&incidents);
+                }
+                return failures;
+            }
+        };
+        let results: Vec<_> = answers
+            .into_iter()
+            .zip(&references)
+            .map(|(answer, reference)| {
+                let result = match answer {
+                    Ok(secret) => self.accept(secret),
+                    Err(error) => Err(said(error, reference)),
+                };
+                result.map_err(|cause| CallError {
+                    incidents: incidents.clone(),
+                    ..self.failure(verb, std::slice::from_ref(reference), cause)
+                })
+            })
+            .collect();
+        log.show(&self.name, results.iter().filter_map(|result| result.as_ref().ok()));
+        results
+    }
+
+    /// Checks what a plugin gave for a reference.
+    fn accept(&self, secret: wit::Secret) -> Result<Secret, Cause> {
+        let wit::Secret { value, version, expires_at } = secret;
+        let secret = Secret::new(value);
+        if secret.expose().len() > self.shared.limits.answer {
+            return Err(Cause::Limit {
+                limit: format!("{} bytes of one value", self.shared.limits.answer),
+            });
+        }
+        if version.as_ref().is_some_and(|version| version.len() > limits::VERSION_BYTES_MAX) {
+            return Err(Cause::Contract("the version of a secret is too long".into()));
+        }
+        let version = version.map(|version| text::escape(&version));
+        Ok(secret.described(version, expires_at))
+    }
+
+    /// A call about one reference that has no value for an answer.
+    async fn one<'s, P>(
+        &self,
+        verb: Verb,
+        reference: &Reference,
+        secrets: impl IntoIterator<Item = &'s Secret>,
+        before: impl FnOnce() -> Result<P, Cause>,
+        act: impl AsyncFnOnce(
+            P,
+            &mut wasmtime::Store<crate::imports::State>,
+        ) -> wasmtime::Result<Result<(), wit::Error>>,
+    ) -> Result<(), CallError> {
+        let references = std::slice::from_ref(reference);
+        let fail = |cause| self.failure(verb, references, cause);
+        let prepared = before().map_err(fail)?;
+        if reference.source() != Source::Secret {
+            let rule = format!("only references of source `secret` can be {verb}");
+            return Err(fail(Cause::InvalidReference(rule)));
+        }
+        let permit =
+            self.shared.grants.permit(reference).map_err(|denied| fail(Cause::Denied(denied)))?;
+        let call = self.call(verb, references);
+        self.host.0.audit.begin(&call).map_err(|error| fail(Cause::Audit(error.to_string())))?;
+        let environment = self.shared.grants.environment([&permit]);
+        let ran = self.run(&environment, 0, async |store| act(prepared, store).await).await;
+        let result = self.settle(verb, references, ran, secrets);
+        self.host
+            .0
+            .audit
+            .finish(&call, &[Outcome::of(result.as_ref().err())])
+            .map_err(|error| fail(Cause::Audit(error.to_string())))?;
+        result
+    }
+
+    async fn run<T>(
+        &self,
+        environment: &EnvironmentPermit,
+        crossing_bytes: usize,
+        act: impl AsyncFnOnce(&mut wasmtime::Store<crate::imports::State>) -> wasmtime::Result<T>,
+    ) -> Ran<T> {
+        // Waiting for a place is not counted as time of the call.
+        let _of_store = self.instances.acquire().await.expect("the semaphore is never closed");
+        let _of_host =
+            self.host.0.instances.acquire().await.expect("the semaphore is never closed");
+        let sandbox = Sandbox { engine: &self.host.0.plugins, ticker: &self.host.0.ticker };
+        let crossing_bytes = crossing_bytes.max(self.shared.limits.body);
+        sandbox.run(&self.shared, environment, crossing_bytes, act).await
+    }
+
+    /// What became of a call, with its log shown.
+    fn settle<'s, T>(
+        &self,
+        verb: Verb,
+        references: &[Reference],
+        ran: Ran<Result<T, wit::Error>>,
+        secrets: impl IntoIterator<Item = &'s Secret>,
+    ) -> Result<T, CallError> {
+        let Ran { answer, incidents, log } = ran;
+        let secrets: Vec<&Secret> = secrets.into_iter().collect();
+        let cause = match answer {
+            Ok(answer) => {
+                log.show(&self.name, secrets.iter().copied());
+                match answer {
+                    Ok(answer) => return Ok(answer),
+                    Err(error) => masked(said_of(error), &secrets),
+                }
+            }
+            Err(cause) => {
+                log.withhold(&self.name);
+                cause
+            }
+        };
+        Err(CallError { incidents, ..self.failure(verb, references, cause) })
+    }
+
+    fn call<'a>(&'a self, verb: Verb, references: &'a [Reference]) -> Call<'a> {
+        let inspection = self.plugin.inspection();
+        Call {
+            id: self.host.0.calls.fetch_add(1, Ordering::Relaxed),
+            store: &self.name,
+            plugin: inspection.manifest.name(),
+            digest: &inspection.digest,
+            verb,
+            references,
+        }
+    }
+
+    fn failure(&self, verb: Verb, references: &[Reference], cause: Cause) -> CallError {
+        CallError {
+            store: self.name.to_string(),
+            verb,
+            what: error::what(verb, references),
+            cause,
+            incidents: Vec::new(),
+        }
+    }
+
+    fn all_fail(
+        &self,
+        verb: Verb,
+        references: &[Reference],
+        cause: &Cause,
+    ) -> Vec<Result<Secret, CallError>> {
+        references
+            .iter()
+            .map(|reference| {
+                Err(self.failure(verb, std::slice::from_ref(reference), cause.clone()))
+            })
+            .collect()
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Store({}, {:?})", self.name, self.plugin)
+    }
+}
+
+/// What a plugin said about a reference.
+fn said(error: wit::Error, reference: &Reference) -> Cause {
+    let missing = match (&error, reference.source()) {
+        (wit::Error::NotFound, Source::Env) => {
+            Some(format!("the environment variable {} is not set", reference.key()))
+        }
+        (wit::Error::NotFound, Source::Path) => {
+            Some(format!("there is no file {}", reference.key()))
+        }
+        (wit::Error::NotFound, Source::Command | Source::Secret | Source::Value) => None,
+        _ => None,
+    };
+    missing.map_or_else(|| said_of(error), Cause::NotFoundHere)
+}
+
+fn said_of(error: wit::Error) -> Cause {
+    use wit::Error as E;
+    match error {
+        E::AccessDenied => Cause::AccessDenied,
+        E::Conflict => Cause::Conflict,
+        E::InvalidReference(why) => Cause::InvalidReference(text::escape(&why)),
+        E::NotFound => Cause::NotFound,
+        E::Other(why) => Cause::Other(text::escape(&why)),
+        E::TooLarge(bytes_max) => Cause::TooLarge(bytes_max),
+        E::Unauthenticated => Cause::Unauthenticated,
+        E::Unavailable(retry_after_ms) => Cause::Unavailable(retry_after_ms),
+        E::Unsupported(what) => Cause::Unsupported(text::escape(&what)),
+    }
+}
+
+/// The cause with `secrets` hidden, if the plugin repeated one in its text.
+fn masked(cause: Cause, secrets: &[&Secret]) -> Cause {
+    let hide = |text: String| crate::mask::Mask::new(secrets.iter().copied()).text(&text);
+    match cause {
+        Cause::InvalidReference(text) => Cause::InvalidReference(hide(text)),
+        Cause::Other(text) => Cause::Other(hide(text)),
+        Cause::Unsupported(text) => Cause::Unsupported(hide(text)),
+        other => other,
+    }
+}

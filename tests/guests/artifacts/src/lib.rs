@@ -1,0 +1,30 @@
+//! Where the components are that the tests run. `just plugins` builds them.
+
+include!(concat!(env!("OUT_DIR"), "/guests.rs"));
+
+/// The component of the guest `name`.
+///
+/// # Panics
+///
+/// If it was not built.
+#[must_use]
+pub fn guest(name: &str) -> Vec<u8> {
+    component(name)
+}
+
+/// The component of the first-party plugin `name`.
+///
+/// # Panics
+///
+/// If it was not built.
+#[must_use]
+pub fn plugin(name: &str) -> Vec<u8> {
+    component(&format!("coffer_plugin_{}", name.replace('-', "_")))
+}
+
+fn component(name: &str) -> Vec<u8> {
+    let path = format!("{COMPONENTS}/{name}.wasm");
+    std::fs::read(&path).unwrap_or_else(|error| {
+        panic!("{path}: {error}; `just plugins` builds the components that the tests run")
+    })
+}
