@@ -1,4 +1,4 @@
-//! Whose fault a failure is.
+//! Whose fault a failure is, and what to do about it.
 
 use std::fmt;
 
@@ -27,4 +27,13 @@ impl fmt::Display for Blame {
             Self::Requester => "requester",
         })
     }
+}
+
+/// An error that says, besides what was asked and what stopped it, whose fault that is and what to do.
+pub trait Explain: std::error::Error {
+    /// Whose fault it is.
+    fn blame(&self) -> Blame;
+
+    /// What to do.
+    fn next(&self) -> String;
 }

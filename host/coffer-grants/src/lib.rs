@@ -21,7 +21,7 @@ mod template;
 mod url;
 
 pub use address::{AddressPermit, Reach};
-pub use blame::Blame;
+pub use blame::{Blame, Explain};
 pub use command::{ArgvPattern, CommandPermit};
 pub use denied::Denied;
 pub use directory::{Access, DirectoryGrant, DirectoryPermit};

@@ -1,5 +1,6 @@
 //! References: what names one secret.
 
+use crate::blame::{Blame, Explain};
 use std::fmt;
 use std::str::FromStr;
 
@@ -175,6 +176,16 @@ pub enum ReferenceError {
         "`{0}` is not a source of secrets; the sources are command, env, path, secret and value"
     )]
     UnknownSource(String),
+}
+
+impl Explain for ReferenceError {
+    fn blame(&self) -> Blame {
+        Blame::Requester
+    }
+
+    fn next(&self) -> String {
+        "use a key that keeps to this".into()
+    }
 }
 
 /// Characters of a name that are quoted in a message.

@@ -1,9 +1,10 @@
 //! What can go wrong: loading a plugin, opening a store, calling it. Every error says what was asked and
-//! what stopped it, [`blame`](CallError::blame) says whose fault it is, and
-//! [`next`](CallError::next) what to do.
+//! what stopped it, and by [`Explain`] whose fault it is and what to do.
 
 use crate::limits;
-use coffer_grants::{Blame, Denied, GrantError, ManifestError, Reference, SettingsError, Verb};
+use coffer_grants::{
+    Blame, Denied, Explain, GrantError, ManifestError, Reference, SettingsError, Verb,
+};
 use std::fmt;
 use std::io;
 use std::time::Duration;
@@ -62,10 +63,8 @@ pub enum LoadError {
     },
 }
 
-impl LoadError {
-    /// Whose fault it is.
-    #[must_use]
-    pub fn blame(&self) -> Blame {
+impl Explain for LoadError {
+    fn blame(&self) -> Blame {
         match self {
             Self::Engine(_) => Blame::Host,
             Self::NotWasm => Blame::Operator,
@@ -83,9 +82,7 @@ impl LoadError {
         }
     }
 
-    /// What to do.
-    #[must_use]
-    pub fn next(&self) -> String {
+    fn next(&self) -> String {
         match self {
             Self::CoreModule => "build the plugin with `wasm-component-ld` as the linker, or run \
                                  `wasm-tools component new` on it"
@@ -132,16 +129,12 @@ pub enum OpenError {
     Settings(#[from] SettingsError),
 }
 
-impl OpenError {
-    /// Whose fault it is.
-    #[must_use]
-    pub fn blame(&self) -> Blame {
+impl Explain for OpenError {
+    fn blame(&self) -> Blame {
         Blame::Operator
     }
 
-    /// What to do.
-    #[must_use]
-    pub fn next(&self) -> String {
+    fn next(&self) -> String {
         match self {
             Self::Asks(_) | Self::Settings(_) => {
                 "mend the store's `config` in the configuration file; `coffer plugins inspect` shows the \
@@ -179,19 +172,17 @@ impl CallError {
     pub fn incidents(&self) -> &[Incident] {
         &self.incidents
     }
+}
 
-    /// Whose fault it is.
-    #[must_use]
-    pub fn blame(&self) -> Blame {
+impl Explain for CallError {
+    fn blame(&self) -> Blame {
         match self.incidents.first() {
             Some(incident) => incident.blame(),
             None => self.cause.blame(),
         }
     }
 
-    /// What to do.
-    #[must_use]
-    pub fn next(&self) -> String {
+    fn next(&self) -> String {
         match self.incidents.first() {
             Some(incident) => incident.next(&self.store),
             None => self.cause.next(&self.store),

@@ -25,6 +25,7 @@ mod store;
 mod text;
 
 pub use coffer_grants as grants;
+pub use coffer_grants::{Blame, Explain};
 pub use component::{Capabilities, Import, Inspection, Need};
 pub use entry_point::{EntryPoint, Files, FilesError, Finished, Run, RunError};
 pub use error::{CallError, Cause, Incident, LoadError, OpenError};
