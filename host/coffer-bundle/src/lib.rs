@@ -1,0 +1,4 @@
+//! Run CNAB bundles, and keep the sensitive values that they take in and produce in secret stores, so
+//! that the ledger holds references only.
+
+pub mod document;
