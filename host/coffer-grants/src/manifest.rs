@@ -208,7 +208,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn manifest(changes: Value) -> Result<Manifest, ManifestError> {
+    fn manifest(changes: &Value) -> Result<Manifest, ManifestError> {
         let mut json = json!({
             "name": "vault", "version": "1.0.0", "description": "Keeps secrets in Vault",
             "settings": {
@@ -232,7 +232,7 @@ mod tests {
             "http": [{ "url": "{{address}}/v1/**", "methods": ["GET"], "headers": { "x": { "setting": "token" } } }],
             "environment": "{{names}}",
         }});
-        let manifest = manifest(asks).unwrap();
+        let manifest = manifest(&asks).unwrap();
         let asked = |settings: Value| {
             let settings = manifest.check_settings(settings.as_object().unwrap()).unwrap();
             manifest.asked(&settings)
@@ -259,7 +259,7 @@ mod tests {
     #[test]
     fn what_is_wrong_is_said() {
         let check = |changes: Value, expected: &str| {
-            let error = manifest(changes.clone()).unwrap_err().to_string();
+            let error = manifest(&changes).unwrap_err().to_string();
             assert!(error.contains(expected), "{changes}: {error}");
         };
         check(json!({ "name": "" }), "name must be");

@@ -200,9 +200,7 @@ pub(crate) fn escape(text: &str) -> String {
             escaped.push('…');
             break;
         }
-        if character == ' ' || (character.is_ascii() && !character.is_ascii_control()) {
-            escaped.push(character);
-        } else if character.is_alphanumeric() {
+        if character == ' ' || character.is_ascii_graphic() || character.is_alphanumeric() {
             escaped.push(character);
         } else {
             escaped.extend(character.escape_unicode());

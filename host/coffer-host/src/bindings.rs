@@ -1,11 +1,6 @@
 //! What the engine makes of `wit/`: one world for what plugins import from us, and one for each
 //! interface that they can export, because a component need not have them all.
-#![expect(
-    clippy::all,
-    clippy::allow_attributes_without_reason,
-    unreachable_pub,
-    reason = "generated"
-)]
+#![expect(unreachable_pub, reason = "generated")]
 
 wasmtime::component::bindgen!({
     path: "wit",

@@ -44,7 +44,6 @@ pub(crate) struct Inner {
 
 impl Host {
     /// A host with nothing but what the builder is told.
-    #[must_use]
     pub fn builder() -> HostBuilder {
         HostBuilder {
             audit: Arc::new(NoAudit),

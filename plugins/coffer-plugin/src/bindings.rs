@@ -3,7 +3,7 @@
 //!
 //! One world for everything that is imported, and one for each interface that can be exported, so
 //! that a plugin exports what it implements and nothing else.
-#![expect(clippy::allow_attributes_without_reason, clippy::all, reason = "generated")]
+#![expect(clippy::mem_forget, reason = "generated")]
 
 wit_bindgen::generate!({
     path: "wit",

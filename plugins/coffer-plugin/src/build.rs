@@ -20,7 +20,11 @@ const STACK_BYTES: u32 = 64 * 1024;
 /// # Panics
 ///
 /// If `plugin.toml` is missing or is not a manifest; the message says what is wrong with it.
-#[expect(clippy::print_stdout, reason = "this is how a build script talks to cargo")]
+#[expect(
+    clippy::disallowed_macros,
+    clippy::disallowed_methods,
+    reason = "this is how a build script talks to cargo"
+)]
 pub fn plugin() {
     println!("cargo::rerun-if-changed=plugin.toml");
     if env::var("CARGO_CFG_TARGET_ARCH").as_deref() == Ok("wasm32") {
@@ -43,6 +47,7 @@ pub fn plugin() {
     fs::write(&path, source).expect("cargo made OUT_DIR for this");
 }
 
+#[expect(clippy::disallowed_methods, reason = "this is how cargo talks to a build script")]
 fn variable(name: &str) -> String {
     env::var(name).unwrap_or_else(|_| panic!("{name}: cargo sets this for a build script"))
 }

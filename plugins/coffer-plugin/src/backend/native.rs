@@ -38,6 +38,7 @@ pub(crate) fn command(argv: &[String]) -> Result<Vec<u8>, commands::Error> {
     answer.map_or(Err(commands::Error::Denied), |answer| answer(argv))
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the one for wasm hands it over")]
 pub(crate) fn http_send(request: http::Request) -> Result<http::Response, http::Error> {
     let answer = with(|world| world.http.clone());
     answer.map_or(Err(http::Error::Denied), |answer| answer(&request))

@@ -22,6 +22,7 @@ pub fn plugin(name: &str) -> Vec<u8> {
     component(&format!("coffer_plugin_{}", name.replace('-', "_")))
 }
 
+#[expect(clippy::disallowed_methods, reason = "tests know where their components are")]
 fn component(name: &str) -> Vec<u8> {
     let path = format!("{COMPONENTS}/{name}.wasm");
     std::fs::read(&path).unwrap_or_else(|error| {
