@@ -1,0 +1,85 @@
+# What a contributor does with this tree; every step of .ci/run is one of these recipes.
+#
+# Needs Rust from rustup and a C compiler. Everything that is built goes to cargo's target folder.
+
+set shell := ["bash", "-euo", "pipefail", "-c"]
+
+target := env("CARGO_TARGET_DIR", justfile_directory() / "target")
+components := target / "wasm32-unknown-unknown/plugin"
+
+# The packages that become components.
+wasm := "-p coffer-plugin-filesystem -p coffer-plugin-host -p guests -p sensitive-data"
+
+# What a change has to pass: format-check, lint, test, docs
+default: format-check lint test docs
+
+# Build the plugins, the tests' guests and the example's entry point, and put the example's bundle together
+plugins:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    toolchain=$(plugins/toolchain.sh)
+    eval "$toolchain"
+    cargo build --profile plugin --target wasm32-unknown-unknown {{ wasm }}
+    mkdir -p "{{ target }}/sensitive-data"
+    cp examples/sensitive-data/bundle.json "{{ target }}/sensitive-data/bundle.json"
+    cp "{{ components }}/sensitive_data.wasm" "{{ target }}/sensitive-data/installer.wasm"
+
+# Build the plugins and the release binary, target/release/coffer
+build: plugins
+    cargo build --release -p coffer-cli
+
+# Show the walk-through: what is refused, what is printed, what is kept and where. COFFER_BIN names another binary
+demo: plugins
+    #!/usr/bin/env bash
+    set -euo pipefail
+    if [ -z "${COFFER_BIN:-}" ]; then
+        cargo build --release -p coffer-cli
+        COFFER_BIN="{{ target }}/release/coffer"
+    fi
+    export COFFER_BIN
+    examples/sensitive-data/demo.sh "{{ target }}/sensitive-data"
+
+# Run all tests; arguments go to cargo test
+test *arguments: plugins
+    cargo test --workspace --exclude guests {{ arguments }}
+
+# Run clippy on everything, as what it is built for
+lint:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    cargo clippy --workspace --exclude guests --all-targets -- -D warnings
+    toolchain=$(plugins/toolchain.sh)
+    eval "$toolchain"
+    if [ -z "${RUSTC:-}" ]; then
+        cargo clippy --profile plugin --target wasm32-unknown-unknown -p coffer-plugin {{ wasm }} -- -D warnings
+    else
+        # rustup's clippy cannot read the library that another compiler built.
+        echo "lint: this toolchain has no clippy for wasm; the guests are looked at as native programs" >&2
+        unset RUSTC
+        cargo clippy -p guests --bins -- -D warnings
+    fi
+
+# Format the tree
+format:
+    cargo fmt --all
+
+# Check that the tree is formatted
+format-check:
+    cargo fmt --all --check
+
+# Build the documentation; a broken link is an error
+docs:
+    RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --workspace --exclude guests --exclude sensitive-data
+
+# Check licences, duplicates and sources of the dependencies; needs cargo-deny, and no network once they are fetched
+deny:
+    cargo fetch --locked --quiet
+    cargo deny --offline check bans licenses sources
+
+# Check the dependencies against known holes; needs cargo-deny and the network
+deny-advisories:
+    cargo deny check advisories
+
+# Check the contract in wit/: it resolves, is documented, and agrees with what was published
+wit:
+    cargo test -p architecture contract
