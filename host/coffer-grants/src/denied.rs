@@ -28,11 +28,13 @@ impl Denied {
     }
 
     pub(crate) fn command(argv: &[String]) -> Self {
-        let words: Vec<String> = argv.iter().map(|word| quote(word)).collect();
-        Self {
-            asked: format!("the command {}", escape(&argv.join(" "))),
-            missing: Some(format!("commands:\n  - [{}]", words.join(", "))),
-        }
+        let bytes: usize = argv.iter().map(String::len).sum();
+        // What nobody reads to its end is not offered to be copied.
+        let missing = (bytes <= COMMAND_BYTES_MAX && argv.len() <= COMMAND_WORDS_MAX).then(|| {
+            let words: Vec<String> = argv.iter().map(|word| quote(word)).collect();
+            format!("commands:\n  - [{}]", words.join(", "))
+        });
+        Self { asked: format!("the command {}", escape(&argv.join(" "))), missing }
     }
 
     pub(crate) fn method(method: &str) -> Self {
@@ -84,12 +86,59 @@ impl fmt::Display for Denied {
 
 impl std::error::Error for Denied {}
 
-/// A YAML scalar; JSON's strings are YAML's double-quoted ones.
+/// Bytes of a command that are offered as a grant.
+const COMMAND_BYTES_MAX: usize = 1024;
+
+/// Words of a command that are offered as a grant.
+const COMMAND_WORDS_MAX: usize = 64;
+
+/// Plain words that YAML does not read as texts.
+const YAML_WORDS: [&str; 9] = ["false", "n", "no", "null", "off", "on", "true", "y", "yes"];
+
+/// A YAML scalar. It is shown to people and copied by them, so whatever is not printable or changes how
+/// other characters look is escaped, as it is in messages.
 fn quote(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-~".contains(&byte);
     let starts_plain = text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '/');
-    if starts_plain && text.bytes().all(plain) {
+    let is_word = YAML_WORDS.iter().any(|word| word.eq_ignore_ascii_case(text));
+    if starts_plain && !is_word && text.bytes().all(plain) {
         return text.to_owned();
     }
-    serde_json::Value::from(text).to_string()
+    let mut quoted = String::from("\"");
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => quoted.extend(['\\', character]),
+            ' ' => quoted.push(' '),
+            _ if character.is_ascii_graphic() || character.is_alphanumeric() => {
+                quoted.push(character);
+            }
+            _ => quoted.push_str(&format!("\\U{:08x}", u32::from(character))),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quote;
+
+    fn check(text: &str, expected: &str) {
+        assert_eq!(quote(text), expected);
+    }
+
+    #[test]
+    fn a_grant_to_copy_says_what_it_means_and_no_more() {
+        check("pass", "pass");
+        check("/usr/bin/pass", "/usr/bin/pass");
+        check("show db", "\"show db\"");
+        check("-rf", "\"-rf\"");
+        check("", "\"\"");
+        check("No", "\"No\"");
+        check("true", "\"true\"");
+        check("12", "\"12\"");
+        check("a\"]\n- [\\", "\"a\\\"]\\U0000000a- [\\\\\"");
+        check("\u{1b}[2J\u{9b}\u{7f}", "\"\\U0000001b[2J\\U0000009b\\U0000007f\"");
+        check("\u{202e}\u{200b}\u{e4}", "\"\\U0000202e\\U0000200b\u{e4}\"");
+    }
 }

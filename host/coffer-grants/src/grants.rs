@@ -12,6 +12,9 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
 
+/// Bytes of a method that is offered as a grant. The longest that is registered has 17.
+const METHOD_BYTES_MAX: usize = 32;
+
 /// What an operator allows one store's plugin. Empty allows nothing, and so does whatever is absent.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "RawGrants")]
@@ -122,7 +125,9 @@ impl Grants {
             Some(grant) => Ok(HttpPermit { method: method.to_owned(), url, grant }),
             // A method that nobody could grant, such as one with a line break in it, is not quoted as
             // something to be granted.
-            None if !method.bytes().all(|byte| byte.is_ascii_uppercase()) || method.is_empty() => {
+            None if !method.bytes().all(|byte| byte.is_ascii_uppercase())
+                || !(1..=METHOD_BYTES_MAX).contains(&method.len()) =>
+            {
                 Err(Denied::method(method))
             }
             None if matches!(method, "CONNECT" | "TRACE") => Err(Denied::method(method)),

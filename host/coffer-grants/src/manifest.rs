@@ -1,6 +1,7 @@
 //! Manifests: what a plugin says of itself and asks for.
 
 use crate::grants::Grants;
+use crate::reference::{escape, escape_within};
 use crate::settings::{Setting, Settings, SettingsError};
 use crate::template;
 use serde::Deserialize;
@@ -12,6 +13,9 @@ const MANIFEST_BYTES_MAX: usize = 64 * 1024;
 
 /// Bytes of a name, a version and a description.
 const TEXT_BYTES_MAX: usize = 1024;
+
+/// Characters of a parser's message, which quotes what it could not read.
+const MESSAGE_CHARACTERS_MAX: usize = 512;
 
 /// What a plugin says of itself. It is the plugin author's word: it grants nothing.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,19 +40,27 @@ impl Manifest {
             return Err(ManifestError::TooLarge(json.len()));
         }
         let raw: RawManifest = serde_json::from_slice(json)
-            .map_err(|error| ManifestError::Malformed(error.to_string()))?;
+            .map_err(|error| ManifestError::Malformed(message(&error)))?;
         let RawManifest { name, version, description, batch, settings, asks } = raw;
         for (what, text) in [("name", &name), ("version", &version), ("description", &description)]
         {
-            let plain = |character: char| !character.is_control() && character.is_ascii();
-            if text.is_empty() || text.len() > TEXT_BYTES_MAX || !text.chars().all(plain) {
+            if text.is_empty() || !is_plain(text) {
                 return Err(ManifestError::Text(what));
+            }
+        }
+        // They are part of messages too.
+        for (name, setting) in &settings.properties {
+            if name.is_empty() || !is_plain(name) {
+                return Err(ManifestError::Text("names of settings"));
+            }
+            if !is_plain(&setting.description) {
+                return Err(ManifestError::Text("descriptions of settings"));
             }
         }
         if let Some(unknown) =
             settings.required.iter().find(|name| !settings.properties.contains_key(*name))
         {
-            return Err(ManifestError::Template(unknown.clone()));
+            return Err(ManifestError::Template(escape(unknown)));
         }
         let visible =
             |name: &str| settings.properties.get(name).is_some_and(|setting| !setting.credential);
@@ -65,7 +77,7 @@ impl Manifest {
         // An unknown kind of grant is found here and not by the first operator who fills it in.
         let known = ["commands", "directories", "environment", "http", "referenced"];
         if let Some(unknown) = manifest.asks.keys().find(|key| !known.contains(&key.as_str())) {
-            return Err(ManifestError::Asks(format!("there is no grant `{unknown}`")));
+            return Err(ManifestError::Asks(format!("there is no grant `{}`", escape(unknown))));
         }
         Ok(manifest)
     }
@@ -124,7 +136,7 @@ impl Manifest {
     /// [`ManifestError::Asks`] if that is not grants.
     pub fn asked(&self, settings: &Settings) -> Result<Grants, ManifestError> {
         serde_json::from_value(Value::Object(self.asked_json(settings)))
-            .map_err(|error| ManifestError::Asks(error.to_string()))
+            .map_err(|error| ManifestError::Asks(message(&error)))
     }
 
     /// [`Manifest::asked`] as it is written in a configuration file.
@@ -132,6 +144,16 @@ impl Manifest {
     pub fn asked_json(&self, settings: &Settings) -> Map<String, Value> {
         template::fill(&self.asks, settings)
     }
+}
+
+/// Printable ASCII of a bounded length: what can be shown as it is.
+fn is_plain(text: &str) -> bool {
+    let plain = |byte: u8| byte == b' ' || byte.is_ascii_graphic();
+    text.len() <= TEXT_BYTES_MAX && text.bytes().all(plain)
+}
+
+fn message(error: &serde_json::Error) -> String {
+    escape_within(&error.to_string(), MESSAGE_CHARACTERS_MAX)
 }
 
 /// What is wrong with a manifest. The plugin author's to mend.
@@ -267,6 +289,15 @@ mod tests {
         check(json!({ "description": "\u{202e}" }), "description must be");
         check(json!({ "version": "1".repeat(1025) }), "version must be");
         check(json!({ "name": 1 }), "invalid type");
+        check(json!({ "\u{1b}[2J": 1 }), "unknown field `\\u{1b}[2J`");
+        check(json!({ "asks": { "\u{202e}": [] } }), "no grant `\\u{202e}`");
+        let setting = |name: &str, description: &str| {
+            let setting = json!({ "type": "string", "description": description });
+            json!({ "settings": { "type": "object", "properties": { name: setting } } })
+        };
+        check(setting("\u{1b}[2J", ""), "names of settings must be");
+        check(setting("", ""), "names of settings must be");
+        check(setting("a", "\u{202e}"), "descriptions of settings must be");
         check(json!({ "licence": "x" }), "unknown field `licence`");
         check(json!({ "settings": { "type": "array" } }), "unknown variant");
         check(json!({ "settings": { "type": "object", "required": ["x"] } }), "uses `x`");

@@ -194,9 +194,14 @@ const QUOTED_CHARACTERS_MAX: usize = 64;
 /// Makes `text` fit for a message: control, bidirectional and invisible characters are escaped, and it
 /// is cut at [`QUOTED_CHARACTERS_MAX`] characters.
 pub(crate) fn escape(text: &str) -> String {
+    escape_within(text, QUOTED_CHARACTERS_MAX)
+}
+
+/// [`escape`] for a whole message that quotes somebody, cut at `characters_max`.
+pub(crate) fn escape_within(text: &str, characters_max: usize) -> String {
     let mut escaped = String::new();
     for (index, character) in text.chars().enumerate() {
-        if index == QUOTED_CHARACTERS_MAX {
+        if index == characters_max {
             escaped.push('…');
             break;
         }

@@ -5,6 +5,7 @@
 //! a key or an entry.
 
 use crate::manifest::ManifestError;
+use crate::reference::escape;
 use crate::settings::{Settings, text};
 use serde_json::{Map, Value};
 
@@ -56,7 +57,7 @@ pub(crate) fn check(value: &Value, visible: &impl Fn(&str) -> bool) -> Result<()
             for piece in pieces(template)? {
                 match piece {
                     Piece::Setting(name) if !visible(name) => {
-                        return Err(ManifestError::Template(name.to_owned()));
+                        return Err(ManifestError::Template(escape(name)));
                     }
                     Piece::Setting(_) | Piece::Text(_) => {}
                 }
@@ -79,7 +80,7 @@ fn pieces(template: &str) -> Result<Vec<Piece<'_>>, ManifestError> {
     let mut rest = template;
     while let Some((before, after)) = rest.split_once("{{") {
         let (name, tail) =
-            after.split_once("}}").ok_or_else(|| ManifestError::Template(template.to_owned()))?;
+            after.split_once("}}").ok_or_else(|| ManifestError::Template(escape(template)))?;
         if !before.is_empty() {
             pieces.push(Piece::Text(before));
         }
