@@ -8,6 +8,7 @@ mod filesystem;
 use crate::engine::Purpose;
 use crate::error::LoadError;
 use crate::host::Host;
+use crate::limiter::Limiter;
 use crate::limits;
 use crate::text;
 use filesystem::Shared;
@@ -19,7 +20,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::AsyncWrite;
 use wasmtime::component::{HasData, InstancePre, Linker, ResourceTable};
-use wasmtime::{Store, StoreLimits, StoreLimitsBuilder, Trap};
+use wasmtime::{Store, Trap};
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::bindings::{CommandPre, cli, clocks, random};
 use wasmtime_wasi::{I32Exit, WasiCtx, WasiCtxView, WasiView};
@@ -53,7 +54,7 @@ pub struct Run {
     pub stderr: Box<dyn Write + Send>,
     /// How long it may take.
     pub deadline: Duration,
-    /// Bytes of linear memory that it may use.
+    /// Bytes of linear memory that it may use, all its memories together.
     pub memory_bytes_max: usize,
 }
 
@@ -129,13 +130,7 @@ impl EntryPoint {
         }
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits::HANDLES_MAX);
-        let limiter = StoreLimitsBuilder::new()
-            .memory_size(memory_bytes_max)
-            .memories(limits::MEMORIES_MAX as usize)
-            .table_elements(limits::TABLE_ELEMENTS_MAX)
-            .tables(limits::TABLES_MAX as usize)
-            .instances(limits::CORE_INSTANCES_MAX as usize)
-            .build();
+        let limiter = Limiter::new(memory_bytes_max);
         let files = Arc::new(Mutex::new(files));
         let state = State { wasi: wasi.build(), table, limiter, files: Arc::clone(&files) };
         let mut store = Store::new(&self.host.0.entry_points, state);
@@ -190,7 +185,7 @@ fn crash(error: &wasmtime::Error) -> String {
 struct State {
     wasi: WasiCtx,
     table: ResourceTable,
-    limiter: StoreLimits,
+    limiter: Limiter,
     files: Shared,
 }
 

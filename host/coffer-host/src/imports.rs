@@ -12,15 +12,14 @@ mod wasi;
 use crate::bindings;
 use crate::error::Incident;
 use crate::gate::Gate;
+use crate::limiter::Limiter;
 use crate::limits::{self, Limits};
 use cache::Cache;
 use coffer_grants::{Grants, Settings};
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
 use wasmtime::component::{HasSelf, Linker, ResourceTable};
-use wasmtime::{StoreLimits, StoreLimitsBuilder};
 use wasmtime_wasi::WasiCtx;
 use wasmtime_wasi::filesystem::WasiFilesystemCtx;
 
@@ -39,14 +38,13 @@ pub(crate) struct Shared {
 
 /// What one instance works on. Made for one call and dropped with it.
 pub(crate) struct State {
-    pub(crate) limiter: StoreLimits,
+    pub(crate) limiter: Limiter,
     table: ResourceTable,
     wasi: WasiCtx,
     http: wasi::HttpState,
     shared: Arc<Shared>,
     record: Arc<Record>,
     log: Log,
-    deadline: Instant,
 }
 
 /// What happened during one call that concerns the host.
@@ -103,29 +101,18 @@ impl State {
     pub(crate) fn new(
         shared: Arc<Shared>,
         environment: &[(String, zeroize::Zeroizing<String>)],
-        deadline: Instant,
     ) -> Self {
-        let limiter = StoreLimitsBuilder::new()
-            .memory_size(shared.limits.memory)
-            .memories(limits::MEMORIES_MAX as usize)
-            .table_elements(limits::TABLE_ELEMENTS_MAX)
-            .tables(limits::TABLES_MAX as usize)
-            .instances(limits::CORE_INSTANCES_MAX as usize)
-            // A guest is told that its memory cannot grow, and may cope.
-            .trap_on_grow_failure(false)
-            .build();
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits::HANDLES_MAX);
         let record = Arc::new(Record::default());
         Self {
-            limiter,
+            limiter: Limiter::new(shared.limits.memory),
             table,
             wasi: wasi::context(environment, &shared.directories),
             http: wasi::HttpState::new(Arc::clone(&shared), Arc::clone(&record)),
             shared,
             record,
             log: Log::default(),
-            deadline,
         }
     }
 

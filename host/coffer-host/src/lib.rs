@@ -17,6 +17,7 @@ mod error;
 mod gate;
 mod host;
 mod imports;
+mod limiter;
 pub mod limits;
 mod mask;
 mod sandbox;

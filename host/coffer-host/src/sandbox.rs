@@ -73,8 +73,7 @@ impl Sandbox<'_> {
         let _running = self.ticker.run();
         let deadline = Instant::now() + shared.limits.call;
         let variables = crate::ambient::variables(environment);
-        let mut store =
-            Store::new(self.engine, State::new(Arc::clone(shared), &variables, deadline));
+        let mut store = Store::new(self.engine, State::new(Arc::clone(shared), &variables));
         drop(variables);
         store.limiter(|state| &mut state.limiter);
         store.set_hostcall_fuel(

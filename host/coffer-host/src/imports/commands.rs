@@ -7,9 +7,8 @@ use crate::error::Incident;
 use crate::limits;
 use coffer_grants::{CommandPermit, EnvironmentPermit};
 use std::process::{ExitStatus, Stdio};
-use std::time::Instant;
 use tokio::io::AsyncReadExt as _;
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 use zeroize::Zeroizing;
 
 /// What every command sees of the host's environment, besides what is granted: without them hardly any
@@ -27,15 +26,14 @@ impl Host for State {
         };
         let environment = self.shared.grants.environment([]);
         let _waiting = self.record.wait();
-        Ok(run(permit, &environment, self.deadline).await)
+        Ok(run(permit, &environment).await)
     }
 }
 
-async fn run(
-    permit: CommandPermit,
-    environment: &EnvironmentPermit,
-    deadline: Instant,
-) -> Result<Vec<u8>, Error> {
+/// Runs for as long as it is waited for, which is until the call's deadline: the command and whatever it
+/// started are killed when this is dropped. A deadline of its own would come at the same moment and make
+/// it look as if the plugin had been computing.
+async fn run(permit: CommandPermit, environment: &EnvironmentPermit) -> Result<Vec<u8>, Error> {
     let mut command = Command::new(permit.program());
     command
         .args(permit.arguments())
@@ -45,6 +43,9 @@ async fn run(
         // It may quote a secret, and it is no part of one.
         .stderr(Stdio::null())
         .kill_on_drop(true);
+    // A group of its own, so that what it starts can be ended with it.
+    #[cfg(unix)]
+    command.process_group(0);
     for name in USUAL_VARIABLES {
         if let Some(value) = ambient::variable(name) {
             command.env(name, value.as_str());
@@ -53,31 +54,40 @@ async fn run(
     for (name, value) in ambient::variables(environment) {
         command.env(name, value.as_str());
     }
-    let mut child = command.spawn().map_err(|error| match error.kind() {
+    let child = command.spawn().map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => Error::NotFound,
         _ => Error::Other(format!("the program cannot be started: {error}")),
     })?;
-    // The command ends with the call at the latest; whatever is left of it is killed when `child` goes.
-    let deadline = tokio::time::Instant::from_std(deadline);
-    let output = tokio::time::timeout_at(deadline, async {
-        let mut stdout = child.stdout.take().expect("it was piped");
-        let mut output = Zeroizing::new(Vec::with_capacity(4096));
-        let limit = limits::COMMAND_OUTPUT_BYTES_MAX;
-        (&mut stdout).take(limit as u64 + 1).read_to_end(&mut output).await?;
-        if output.len() > limit {
-            return Ok(Err(Error::TooLarge(limit as u64)));
+    let unreadable = |error: std::io::Error| {
+        Error::Other(format!("the program's output cannot be read: {error}"))
+    };
+    let mut group = Group(child);
+    let mut stdout = group.0.stdout.take().expect("it was piped");
+    let mut output = Zeroizing::new(Vec::with_capacity(4096));
+    let limit = limits::COMMAND_OUTPUT_BYTES_MAX;
+    let read = (&mut stdout).take(limit as u64 + 1).read_to_end(&mut output).await;
+    read.map_err(unreadable)?;
+    if output.len() > limit {
+        return Err(Error::TooLarge(limit as u64));
+    }
+    let status = group.0.wait().await.map_err(unreadable)?;
+    if status.success() { Ok(output.to_vec()) } else { Err(Error::Failed(code(status))) }
+}
+
+/// A command and what it started, as long as they have not left its process group. Killed when dropped,
+/// unless the command has ended.
+struct Group(Child);
+
+#[cfg(unix)]
+impl Drop for Group {
+    fn drop(&mut self) {
+        use rustix::process::{Pid, Signal, kill_process_group};
+        // The number is there until the end of the child was taken notice of, so it is nobody else's.
+        let id = self.0.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+        if let Some(id) = id {
+            // It may have ended by itself meanwhile.
+            let _ = kill_process_group(id, Signal::KILL);
         }
-        let status = child.wait().await?;
-        Ok(if status.success() { Ok(output) } else { Err(Error::Failed(code(status))) })
-    })
-    .await;
-    match output {
-        Ok(Ok(result)) => result.map(|output| output.to_vec()),
-        Ok(Err(error)) => {
-            let error: std::io::Error = error;
-            Err(Error::Other(format!("the program's output cannot be read: {error}")))
-        }
-        Err(_) => Err(Error::Timeout),
     }
 }
 
