@@ -38,9 +38,18 @@ impl Mask {
     /// Hides each of `secrets`. An empty one hides nothing.
     #[must_use]
     pub fn new<'a>(secrets: impl IntoIterator<Item = &'a Secret>) -> Self {
+        Self::within(secrets, usize::MAX)
+    }
+
+    /// For texts of at most `bytes_max` altogether, in which nothing longer can be found: a large secret
+    /// has twenty large forms, and finding them costs many times their size.
+    pub(crate) fn within<'a>(
+        secrets: impl IntoIterator<Item = &'a Secret>,
+        bytes_max: usize,
+    ) -> Self {
         let mut forms = BTreeSet::new();
         for secret in secrets {
-            add_forms(secret.expose(), &mut forms);
+            add_forms(secret.expose(), bytes_max, &mut forms);
         }
         let patterns: Vec<_> = forms.into_iter().map(Zeroizing::new).collect();
         let longest = patterns.iter().map(|pattern| pattern.len()).max().unwrap_or(0);
@@ -186,44 +195,52 @@ impl Drop for MaskStream<'_> {
     }
 }
 
-fn add_forms(value: &[u8], forms: &mut BTreeSet<Vec<u8>>) {
+fn add_forms(value: &[u8], bytes_max: usize, forms: &mut BTreeSet<Vec<u8>>) {
     let trimmed = value.trim_ascii();
-    if trimmed.is_empty() {
+    if trimmed.is_empty() || bytes_max == 0 {
         // White space alone is no secret, and hiding it would hide the space between words.
         return;
     }
-    add_encodings(value, forms);
-    add_encodings(trimmed, forms);
+    add_encodings(value, bytes_max, forms);
+    add_encodings(trimmed, bytes_max, forms);
     let lines = || value.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
     if lines().count() > 1 {
-        forms.insert(value.split(|byte| *byte == b'\n').collect::<Vec<_>>().join(&b"\r\n"[..]));
+        if value.len() <= bytes_max {
+            forms.insert(value.split(|byte| *byte == b'\n').collect::<Vec<_>>().join(&b"\r\n"[..]));
+        }
         for line in lines().filter(|line| line.len() >= PART_BYTES_MIN) {
-            add_encodings(line, forms);
+            add_encodings(line, bytes_max, forms);
         }
     }
     if matches!(trimmed.first(), Some(b'{' | b'['))
         && let Ok(json) = serde_json::from_slice::<serde_json::Value>(trimmed)
     {
-        add_texts(&json, forms);
+        add_texts(&json, bytes_max, forms);
     }
 }
 
-fn add_texts(json: &serde_json::Value, forms: &mut BTreeSet<Vec<u8>>) {
+fn add_texts(json: &serde_json::Value, bytes_max: usize, forms: &mut BTreeSet<Vec<u8>>) {
     use serde_json::Value;
     match json {
-        Value::Array(items) => items.iter().for_each(|item| add_texts(item, forms)),
-        Value::Object(entries) => entries.values().for_each(|value| add_texts(value, forms)),
+        Value::Array(items) => items.iter().for_each(|item| add_texts(item, bytes_max, forms)),
+        Value::Object(entries) => {
+            entries.values().for_each(|value| add_texts(value, bytes_max, forms));
+        }
         Value::String(text) if text.len() >= PART_BYTES_MIN => {
-            add_encodings(text.as_bytes(), forms);
+            add_encodings(text.as_bytes(), bytes_max, forms);
         }
         Value::Number(number) if number.to_string().len() >= PART_BYTES_MIN => {
-            add_encodings(number.to_string().as_bytes(), forms);
+            add_encodings(number.to_string().as_bytes(), bytes_max, forms);
         }
         Value::Bool(_) | Value::Null | Value::Number(_) | Value::String(_) => {}
     }
 }
 
-fn add_encodings(value: &[u8], forms: &mut BTreeSet<Vec<u8>>) {
+fn add_encodings(value: &[u8], bytes_max: usize, forms: &mut BTreeSet<Vec<u8>>) {
+    if value.len() > bytes_max {
+        // No form of it is shorter.
+        return;
+    }
     forms.insert(value.to_vec());
     let mut add = |encoded: String| {
         if encoded.len() >= ENCODED_BYTES_MIN {

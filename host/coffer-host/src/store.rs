@@ -11,6 +11,7 @@ use crate::gate::Gate;
 use crate::host::{Granted, Host, Plugin, StoreConfig};
 use crate::imports::Shared;
 use crate::limits::{self, Limits};
+use crate::mask::Mask;
 use crate::sandbox::{Ran, Sandbox};
 use crate::secret::Secret;
 use crate::text;
@@ -342,35 +343,47 @@ impl Store {
                 return failures;
             }
         };
-        let results: Vec<_> = answers
+        // The plugin knew every value while it wrote every text, so each text is searched for all values,
+        // also for those that are not accepted.
+        let mut refused = Vec::new();
+        let answers: Vec<Result<Result<Secret, Cause>, wit::Error>> = answers
+            .into_iter()
+            .map(|answer| {
+                let accepted = self.accept(answer?);
+                Ok(accepted.map_err(|(cause, secret)| {
+                    refused.push(secret);
+                    cause
+                }))
+            })
+            .collect();
+        let accepted = answers.iter().filter_map(|answer| answer.as_ref().ok()?.as_ref().ok());
+        let texts = !log.is_empty() || answers.iter().any(Result::is_err);
+        let mask = Mask::within(accepted.chain(&refused), text_bytes_max(texts));
+        log.show(&self.name, &mask);
+        answers
             .into_iter()
             .zip(&references)
             .map(|(answer, reference)| {
-                let result = match answer {
-                    Ok(secret) => self.accept(secret),
-                    Err(error) => Err(said(error, reference)),
-                };
+                let result = answer.unwrap_or_else(|error| Err(said(error, reference, &mask)));
                 result.map_err(|cause| CallError {
                     incidents: incidents.clone(),
                     ..self.failure(verb, std::slice::from_ref(reference), cause)
                 })
             })
-            .collect();
-        log.show(&self.name, results.iter().filter_map(|result| result.as_ref().ok()));
-        results
+            .collect()
     }
 
-    /// Checks what a plugin gave for a reference.
-    fn accept(&self, secret: wit::Secret) -> Result<Secret, Cause> {
+    /// Checks what a plugin gave for a reference. What is not accepted comes back with the cause.
+    fn accept(&self, secret: wit::Secret) -> Result<Secret, (Cause, Secret)> {
         let wit::Secret { value, version, expires_at } = secret;
         let secret = Secret::new(value);
         if secret.expose().len() > self.shared.limits.answer {
-            return Err(Cause::Limit {
-                limit: format!("{} bytes of one value", self.shared.limits.answer),
-            });
+            let limit = format!("{} bytes of one value", self.shared.limits.answer);
+            return Err((Cause::Limit { limit }, secret));
         }
         if version.as_ref().is_some_and(|version| version.len() > limits::VERSION_BYTES_MAX) {
-            return Err(Cause::Contract("the version of a secret is too long".into()));
+            let cause = Cause::Contract("the version of a secret is too long".into());
+            return Err((cause, secret));
         }
         let version = version.map(|version| text::escape(&version));
         Ok(secret.described(version, expires_at))
@@ -434,13 +447,14 @@ impl Store {
         secrets: impl IntoIterator<Item = &'s Secret>,
     ) -> Result<T, CallError> {
         let Ran { answer, incidents, log } = ran;
-        let secrets: Vec<&Secret> = secrets.into_iter().collect();
         let cause = match answer {
             Ok(answer) => {
-                log.show(&self.name, secrets.iter().copied());
+                let texts = !log.is_empty() || answer.is_err();
+                let mask = Mask::within(secrets, text_bytes_max(texts));
+                log.show(&self.name, &mask);
                 match answer {
                     Ok(answer) => return Ok(answer),
-                    Err(error) => masked(said_of(error), &secrets),
+                    Err(error) => said_of(error, &mask),
                 }
             }
             Err(cause) => {
@@ -494,8 +508,13 @@ impl fmt::Debug for Store {
     }
 }
 
-/// What a plugin said about a reference.
-fn said(error: wit::Error, reference: &Reference) -> Cause {
+/// Bytes of a plugin's texts in which secrets are looked for. Most calls have none, and a mask is not free.
+fn text_bytes_max(texts: bool) -> usize {
+    if texts { limits::LOG_BYTES_MAX } else { 0 }
+}
+
+/// What a plugin said about a reference, with what `mask` hides hidden.
+fn said(error: wit::Error, reference: &Reference, mask: &Mask) -> Cause {
     let missing = match (&error, reference.source()) {
         (wit::Error::NotFound, Source::Env) => {
             Some(format!("the environment variable {} is not set", reference.key()))
@@ -506,31 +525,25 @@ fn said(error: wit::Error, reference: &Reference) -> Cause {
         (wit::Error::NotFound, Source::Command | Source::Secret | Source::Value) => None,
         _ => None,
     };
-    missing.map_or_else(|| said_of(error), Cause::NotFoundHere)
+    missing.map_or_else(|| said_of(error, mask), Cause::NotFoundHere)
 }
 
-fn said_of(error: wit::Error) -> Cause {
+fn said_of(error: wit::Error, mask: &Mask) -> Cause {
     use wit::Error as E;
+    // Hidden before it is escaped and cut: a secret that was changed or cut is not found.
+    let shown = |text: String| {
+        let end = text.floor_char_boundary(limits::LOG_BYTES_MAX);
+        text::escape(&mask.text(&text[..end]))
+    };
     match error {
         E::AccessDenied => Cause::AccessDenied,
         E::Conflict => Cause::Conflict,
-        E::InvalidReference(why) => Cause::InvalidReference(text::escape(&why)),
+        E::InvalidReference(why) => Cause::InvalidReference(shown(why)),
         E::NotFound => Cause::NotFound,
-        E::Other(why) => Cause::Other(text::escape(&why)),
+        E::Other(why) => Cause::Other(shown(why)),
         E::TooLarge(bytes_max) => Cause::TooLarge(bytes_max),
         E::Unauthenticated => Cause::Unauthenticated,
         E::Unavailable(retry_after_ms) => Cause::Unavailable(retry_after_ms),
-        E::Unsupported(what) => Cause::Unsupported(text::escape(&what)),
-    }
-}
-
-/// The cause with `secrets` hidden, if the plugin repeated one in its text.
-fn masked(cause: Cause, secrets: &[&Secret]) -> Cause {
-    let hide = |text: String| crate::mask::Mask::new(secrets.iter().copied()).text(&text);
-    match cause {
-        Cause::InvalidReference(text) => Cause::InvalidReference(hide(text)),
-        Cause::Other(text) => Cause::Other(hide(text)),
-        Cause::Unsupported(text) => Cause::Unsupported(hide(text)),
-        other => other,
+        E::Unsupported(what) => Cause::Unsupported(shown(what)),
     }
 }

@@ -7,7 +7,6 @@ use super::State;
 use crate::bindings::wasi::logging::logging::{Host, Level};
 use crate::limits;
 use crate::mask::Mask;
-use crate::secret::Secret;
 use crate::text;
 
 /// What one call logged.
@@ -29,12 +28,13 @@ impl Log {
         }
     }
 
-    /// Shows what was logged, with `secrets` hidden.
-    pub(crate) fn show<'a>(self, store: &str, secrets: impl IntoIterator<Item = &'a Secret>) {
-        if self.lines.is_empty() && self.dropped == 0 {
-            return;
-        }
-        let mask = Mask::new(secrets);
+    /// Whether nothing was logged.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.lines.is_empty() && self.dropped == 0
+    }
+
+    /// Shows what was logged, with what `mask` hides hidden.
+    pub(crate) fn show(self, store: &str, mask: &Mask) {
         for (level, message) in &self.lines {
             let message = text::escape(&mask.text(message));
             match level {
