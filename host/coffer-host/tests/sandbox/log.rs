@@ -1,0 +1,132 @@
+//! What a guest logs: bounded, escaped, without the values that it resolved, and withheld where those are
+//! not known.
+
+use crate::stage::{Stage, ask, contains, lacks, refused};
+use coffer_host::Blame;
+use coffer_host::limits::{LOG_BYTES_MAX, LOG_LINES_MAX};
+use std::fmt::Write as _;
+use std::sync::{Arc, Mutex};
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::subscriber::DefaultGuard;
+use tracing::{Event, Metadata, Subscriber};
+
+guest_artifacts::foreach_log!(ran);
+
+/// What this thread's plugins logged, as an operator would see it.
+struct Seen(
+    Arc<Mutex<Vec<String>>>,
+    #[expect(dead_code, reason = "held to be dropped")] DefaultGuard,
+);
+
+impl Seen {
+    fn begin() -> Self {
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let guard = tracing::subscriber::set_default(Collector(Arc::clone(&lines)));
+        Self(lines, guard)
+    }
+
+    fn lines(&self) -> Vec<String> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+struct Collector(Arc<Mutex<Vec<String>>>);
+
+impl Subscriber for Collector {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target() == "coffer::plugin"
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        let mut line = Line(event.metadata().level().to_string());
+        event.record(&mut line);
+        self.0.lock().unwrap().push(line.0);
+    }
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+struct Line(String);
+
+impl Visit for Line {
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        write!(self.0, " {field}={value:?}").unwrap();
+    }
+}
+
+#[tokio::test]
+async fn log_bytes() {
+    let store = Stage::of("log_bytes").open();
+    let seen = Seen::begin();
+    ask(&store, LOG_BYTES_MAX.to_string()).await.unwrap();
+    let lines = seen.lines();
+    assert_eq!(lines.len(), 1);
+    contains(&lines[0], "xxx");
+    assert!(lines[0].len() <= LOG_BYTES_MAX);
+
+    let seen = Seen::begin();
+    ask(&store, (LOG_BYTES_MAX + 1).to_string()).await.unwrap();
+    let lines = seen.lines();
+    assert_eq!(lines.len(), 1);
+    contains(&lines[0], "logged more than is kept");
+    contains(&lines[0], "dropped=1");
+}
+
+#[tokio::test]
+async fn log_lines() {
+    let store = Stage::of("log_lines").open();
+    let seen = Seen::begin();
+    ask(&store, LOG_LINES_MAX.to_string()).await.unwrap();
+    assert_eq!(seen.lines().len(), LOG_LINES_MAX);
+
+    let seen = Seen::begin();
+    ask(&store, "100000").await.unwrap();
+    let lines = seen.lines();
+    assert_eq!(lines.len(), LOG_LINES_MAX + 1);
+    contains(lines.last().unwrap(), &format!("dropped={}", 100_000 - LOG_LINES_MAX));
+}
+
+#[tokio::test]
+async fn log_secret() {
+    let store = Stage::of("log_secret").open();
+    let seen = Seen::begin();
+    assert_eq!(ask(&store, "hunter2-canary").await.unwrap(), "hunter2-canary");
+    let text = seen.lines().join("\n");
+    contains(&text, "WARN");
+    contains(&text, "\\u{1b}[2J resolved ******* which is *******");
+    lacks(&text, "hunter2");
+    lacks(&text, "68756e746572");
+    lacks(&text, "\u{1b}");
+}
+
+#[tokio::test]
+async fn log_secret_then_trap() {
+    let store = Stage::of("log_secret_then_trap").open();
+    let seen = Seen::begin();
+    refused(ask(&store, "hunter2-canary").await, "trap", Blame::Plugin);
+    let text = seen.lines().join("\n");
+    contains(&text, "is withheld");
+    contains(&text, "lines=1");
+    lacks(&text, "hunter2");
+}
+
+#[tokio::test]
+async fn log_secret_then_too_large() {
+    let store = Stage::of("log_secret_then_too_large").open();
+    let seen = Seen::begin();
+    refused(ask(&store, "hunter2-canary").await, "contract", Blame::Plugin);
+    let text = seen.lines().join("\n");
+    contains(&text, "resolved *******");
+    lacks(&text, "hunter2");
+}

@@ -1,0 +1,93 @@
+//! Memory: what a store is given and not a page more, however many memories a guest spreads it over.
+
+use crate::stage::{Stage, ask, contains, lacks, refused};
+use crate::written;
+use coffer_host::Blame;
+use coffer_host::limits::{Limits, MEMORIES_MAX, TABLE_ELEMENTS_MAX};
+
+guest_artifacts::foreach_memory!(ran);
+
+const MIB: usize = 1 << 20;
+const PAGES_OF_A_MIB: usize = MIB / 65_536;
+
+fn megabyte() -> Limits {
+    Limits { memory: MIB, ..Limits::default() }
+}
+
+#[tokio::test]
+async fn memory_grow() {
+    let store = Stage::of("memory_grow").limits(megabyte()).open();
+    assert_eq!(ask(&store, PAGES_OF_A_MIB.to_string()).await.unwrap(), "grown");
+    assert_eq!(ask(&store, (PAGES_OF_A_MIB + 1).to_string()).await.unwrap(), "refused");
+}
+
+#[tokio::test]
+async fn memory_allocate() {
+    let store = Stage::of("memory_allocate").limits(megabyte()).open();
+    assert_eq!(ask(&store, (MIB / 2).to_string()).await.unwrap(), (MIB / 2).to_string());
+    let text = refused(ask(&store, MIB.to_string()).await, "trap", Blame::Plugin);
+    contains(&text, "no memory left");
+}
+
+#[tokio::test]
+async fn the_memory_that_a_guest_begins_with_counts() {
+    let memory = |pages: usize| format!(r#"(memory (export "memory") {pages})"#);
+    let check = |pages| Stage::with(written::plugin(&memory(pages))).limits(megabyte()).open();
+    assert_eq!(ask(&check(PAGES_OF_A_MIB), "").await.unwrap(), "");
+    let text = refused(ask(&check(PAGES_OF_A_MIB + 1), "").await, "limit", Blame::Plugin);
+    contains(&text, "limit of memory");
+}
+
+#[tokio::test]
+async fn all_memories_count_together() {
+    let memories =
+        |one, other| format!(r#"(memory (export "memory") {one}) (memory $other {other})"#);
+    let check = |core: &str| Stage::with(written::plugin(core)).limits(megabyte()).open();
+    assert_eq!(ask(&check(&memories(8, 8)), "").await.unwrap(), "");
+    let text = refused(ask(&check(&memories(8, 9)), "").await, "limit", Blame::Plugin);
+    contains(&text, "limit of memory");
+    // Growing one is held against what both have.
+    let grows = |pages: usize| {
+        memories(8, 4)
+            + &format!(
+                "(func $start (if (i32.eq (memory.grow $other (i32.const {pages})) (i32.const -1)) (then unreachable)))
+                 (start $start)"
+            )
+    };
+    assert_eq!(ask(&check(&grows(4)), "").await.unwrap(), "");
+    refused(ask(&check(&grows(5)), "").await, "trap", Blame::Plugin);
+}
+
+#[tokio::test]
+async fn memories_and_tables_are_counted() {
+    let memories = |count: u32| {
+        r#"(memory (export "memory") 1)"#.to_owned() + &"(memory 0)".repeat(count as usize - 1)
+    };
+    let inside = Stage::with(written::plugin(&memories(MEMORIES_MAX))).open();
+    assert_eq!(ask(&inside, "").await.unwrap(), "");
+    beyond(&memories(MEMORIES_MAX + 1));
+    let elements =
+        |count: usize| format!(r#"(memory (export "memory") 1) (table {count} funcref)"#);
+    let inside = Stage::with(written::plugin(&elements(TABLE_ELEMENTS_MAX))).open();
+    assert_eq!(ask(&inside, "").await.unwrap(), "");
+    beyond(&elements(TABLE_ELEMENTS_MAX + 1));
+    let grown = |count: usize| {
+        format!(
+            r#"(memory (export "memory") 1) (table $t 1 funcref)
+               (func $start (if (i32.eq (table.grow $t (ref.null func) (i32.const {count})) (i32.const -1))
+                 (then unreachable)))
+               (start $start)"#
+        )
+    };
+    let inside = Stage::with(written::plugin(&grown(TABLE_ELEMENTS_MAX - 1))).open();
+    assert_eq!(ask(&inside, "").await.unwrap(), "");
+    let outside = Stage::with(written::plugin(&grown(TABLE_ELEMENTS_MAX))).open();
+    refused(ask(&outside, "").await, "trap", Blame::Plugin);
+}
+
+/// What the pool has no room for is refused when it is loaded.
+fn beyond(core: &str) {
+    let error = crate::stage::host().load(&written::plugin(core)).unwrap_err();
+    let text = crate::stage::explained(&error, Blame::Plugin);
+    lacks(&text, "panic");
+}

@@ -1,0 +1,55 @@
+//! Crashes: the plugin's fault, told in the host's words, and over with the call.
+
+use crate::stage::{Stage, ask, contains, lacks, refused, told};
+use coffer_host::Blame;
+use coffer_host::limits::Limits;
+
+guest_artifacts::foreach_trap!(ran);
+
+#[tokio::test]
+async fn trap_panic() {
+    let store = Stage::of("trap_panic").open();
+    let text = refused(ask(&store, "hunter2").await, "trap", Blame::Plugin);
+    contains(&text, "the plugin crashed");
+    lacks(&text, "hunter2");
+}
+
+#[tokio::test]
+async fn trap_unreachable() {
+    let limits = Limits { concurrency: 2, ..Limits::default() };
+    let store = Stage::of("trap_unreachable").limits(limits).open();
+    refused(ask(&store, "crash").await, "trap", Blame::Plugin);
+    assert_eq!(ask(&store, "x").await.unwrap(), "alive");
+    // The instance takes down what was asked of it and nothing else.
+    let mut answers = store.resolve(&[told("crash"), told("x")]).await.into_iter();
+    refused(answers.next().unwrap(), "trap", Blame::Plugin);
+    assert_eq!(answers.next().unwrap().unwrap().expose(), b"alive");
+}
+
+#[tokio::test]
+async fn trap_stack() {
+    let store = Stage::of("trap_stack").open();
+    let error = ask(&store, "").await.unwrap_err();
+    // Which of the two stacks is used up first is the compiler's affair.
+    assert!(matches!(error.cause().kind(), "limit" | "trap"), "{error}");
+    let kind = error.cause().kind();
+    refused::<()>(Err(error), kind, Blame::Plugin);
+}
+
+#[tokio::test]
+async fn the_engines_stack_is_bounded() {
+    let core = r#"(memory (export "memory") 1)
+        (func $deeper (param i64) (result i64)
+          (i64.add (call $deeper (i64.add (local.get 0) (i64.const 1))) (i64.const 1)))
+        (func $start (drop (call $deeper (i64.const 0)))) (start $start)"#;
+    let store = Stage::with(crate::written::plugin(core)).open();
+    let text = refused(ask(&store, "").await, "limit", Blame::Plugin);
+    contains(&text, "524288 bytes of stack");
+}
+
+#[tokio::test]
+async fn trap_bounds() {
+    let store = Stage::of("trap_bounds").open();
+    let text = refused(ask(&store, "").await, "trap", Blame::Plugin);
+    contains(&text, "out of bounds memory access");
+}

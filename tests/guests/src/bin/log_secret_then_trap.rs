@@ -1,0 +1,10 @@
+//! Logs the value that it resolves, and crashes.
+
+use coffer_plugin::{Error, Secret, log};
+
+fn resolve(key: &str) -> Result<Secret, Error> {
+    log::warn(&format!("resolved {key}"));
+    core::arch::wasm32::unreachable()
+}
+
+guests::guest!(resolve);

@@ -1,0 +1,13 @@
+//! Crashes for the key `crash`, and resolves every other.
+
+use coffer_plugin::{Error, Secret};
+use guests::report;
+
+fn resolve(key: &str) -> Result<Secret, Error> {
+    if key == "crash" {
+        core::arch::wasm32::unreachable()
+    }
+    report("alive")
+}
+
+guests::guest!(resolve);
