@@ -128,12 +128,7 @@ fn without_content(message: &str) -> (String, Option<String>) {
             let Some((name, expected)) = rest.split_once("`, ") else { continue };
             let known: Vec<&str> =
                 expected.split('`').skip(1).step_by(2).filter(|name| !name.is_empty()).collect();
-            let nearest = known
-                .iter()
-                .map(|known| (strsim::damerau_levenshtein(name, known), *known))
-                .filter(|(distance, known)| *distance <= known.len().max(3) / 2)
-                .min();
-            let nearest = nearest.map(|(_, known)| known.to_owned());
+            let nearest = nearest(name, known.iter().copied());
             // An unknown key is shown so that it can be found; an unknown choice may be a value.
             let what = if what == "there is no key" {
                 format!("{what} `{}`", shown(name))
@@ -153,7 +148,18 @@ fn without_content(message: &str) -> (String, Option<String>) {
     (message.to_owned(), None)
 }
 
-fn shown(name: &str) -> String {
+/// The known name that `name` was probably meant to be.
+pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    known
+        .into_iter()
+        .map(|known| (strsim::damerau_levenshtein(name, known), known))
+        .filter(|(distance, known)| *distance <= known.len().max(3) / 2)
+        .min()
+        .map(|(_, known)| known.to_owned())
+}
+
+/// A name, escaped and cut, so that it can stand in a message.
+pub(crate) fn shown(name: &str) -> String {
     name.chars().take(64).flat_map(char::escape_debug).collect()
 }
 
@@ -161,7 +167,7 @@ fn at_path(path: &str) -> String {
     if path.is_empty() { String::new() } else { format!("at `{path}`: ") }
 }
 
-fn did_you_mean(nearest: Option<&str>) -> String {
+pub(crate) fn did_you_mean(nearest: Option<&str>) -> String {
     nearest.map_or_else(String::new, |nearest| format!("; did you mean `{nearest}`?"))
 }
 
