@@ -2,3 +2,4 @@
 //! that the ledger holds references only.
 
 pub mod document;
+pub mod name;
