@@ -1,5 +1,6 @@
 //! Run CNAB bundles, and keep the sensitive values that they take in and produce in secret stores, so
 //! that the ledger holds references only.
 
+pub mod bundle;
 pub mod document;
 pub mod name;
