@@ -9,6 +9,7 @@ mod written;
 
 pub use definition::{Definition, ValueError};
 pub use error::BundleError;
+pub(crate) use parse::name_rule;
 
 use crate::document::{self, nearest, shown};
 use destination::Destinations;

@@ -4,3 +4,4 @@
 pub mod bundle;
 pub mod document;
 pub mod name;
+pub mod sets;
