@@ -40,9 +40,10 @@ impl TryFrom<Vec<String>> for ArgvPattern {
         match words.first().map(String::as_str) {
             None | Some("") => Err("a granted command needs a program".into()),
             Some(ANY) => Err("the program of a granted command is exact; it cannot be `*`".into()),
-            Some(program) if program.contains('/') && !program.starts_with('/') => Err(format!(
-                "the program `{program}` is neither a name to be found on PATH nor an absolute path"
-            )),
+            Some(program) if program.contains('/') && !program.starts_with('/') => Err(
+                "the program of a granted command is a name to be found on PATH or an absolute path"
+                    .into(),
+            ),
             Some(_) if !within_bounds(&words) => Err(format!(
                 "a command has at most {ARGUMENTS_MAX} arguments of {ARGUMENT_BYTES_MAX} bytes, and no NUL"
             )),

@@ -25,7 +25,7 @@ impl Access {
 
 /// A directory that a plugin sees.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a directory: `host` and `access`")]
 pub struct DirectoryGrant {
     host: String,
     guest: Option<String>,

@@ -272,7 +272,12 @@ pub enum GrantError {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+#[serde(
+    deny_unknown_fields,
+    default,
+    rename_all = "kebab-case",
+    expecting = "grants by their kind"
+)]
 #[derive(Default)]
 struct RawGrants {
     http: Vec<HttpGrant>,
@@ -287,18 +292,17 @@ impl TryFrom<RawGrants> for Grants {
 
     fn try_from(raw: RawGrants) -> Result<Self, String> {
         let RawGrants { http, directories, environment, commands, referenced } = raw;
-        for name in &environment {
+        // By its position and not by its text, which may be a whole `NAME=value`.
+        for (index, name) in environment.iter().enumerate() {
             if name.is_empty() || name.contains(['=', '\0', '*']) {
                 return Err(format!(
-                    "`{name}` is not the name of an environment variable; there is no pattern for them"
+                    "`environment[{index}]` is not the name of an environment variable; there is no pattern for them"
                 ));
             }
         }
         let sources = referenced.iter().map(|source| match source.as_str() {
             "env" => Ok(Source::Env),
-            other => Err(format!(
-                "`referenced` grants what references of source env name, not `{other}`"
-            )),
+            _ => Err("`referenced` can grant what references of source env name, and nothing else"),
         });
         Ok(Self {
             referenced: sources.collect::<Result<_, _>>()?,

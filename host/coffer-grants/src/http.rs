@@ -1,13 +1,14 @@
 //! HTTP: which requests a grant covers, and what the host adds to them.
 
 use crate::address::Reach;
+use crate::reference::escape;
 use crate::url::{RequestUrl, UrlPattern};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A rule for HTTP requests. The first rule of a store that covers a request decides.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a rule: `url` and `methods`")]
 pub struct HttpGrant {
     url: UrlPattern,
     methods: BTreeSet<Method>,
@@ -148,7 +149,7 @@ impl HeaderSource {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "one of `env`, `file` and `setting`, and its value")]
 struct RawHeaderSource {
     env: Option<String>,
     file: Option<String>,
@@ -185,10 +186,10 @@ impl TryFrom<String> for Method {
     fn try_from(text: String) -> Result<Self, String> {
         // A tunnel has no URL to check, and TRACE echoes injected headers.
         if matches!(text.as_str(), "CONNECT" | "TRACE") {
-            return Err(format!("the method {text} cannot be granted"));
+            return Err("the methods CONNECT and TRACE cannot be granted".into());
         }
         if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-') {
-            return Err(format!("`{text}` is not a method in upper case, such as GET"));
+            return Err("a method is a word in upper case, such as GET".into());
         }
         Ok(Self(text))
     }
@@ -205,7 +206,7 @@ impl TryFrom<String> for HeaderName {
         let name = text.to_ascii_lowercase();
         let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
         if name.is_empty() || !name.bytes().all(token) {
-            return Err(format!("`{text}` is not the name of a header"));
+            return Err(format!("`{}` is not the name of a header", escape(&text)));
         }
         if is_framing(&name) {
             return Err(format!(

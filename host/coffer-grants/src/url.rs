@@ -220,7 +220,8 @@ impl TryFrom<String> for UrlPattern {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        Self::parse(&text).map_err(|error| format!("the URL `{text}` cannot be granted: {error}"))
+        // Not quoted: people write passwords into URLs.
+        Self::parse(&text).map_err(|error| format!("this URL cannot be granted: {error}"))
     }
 }
 

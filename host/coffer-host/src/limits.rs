@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// Bounds that an operator can set for one store, in the configuration file below `limits:`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default, deny_unknown_fields, expecting = "limits by their names")]
 pub struct Limits {
     /// Bytes of linear memory of one instance, all its memories together, from 64 KiB to
     /// [`MEMORY_BYTES_MAX`]. 64 MiB is what interpreters compiled to wasm (Python, JavaScript) start
@@ -185,23 +185,22 @@ pub const CACHE_TTL_MAX: Duration = Duration::from_secs(3600);
 fn bytes<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
     use serde::de::Error as _;
     let text = Quantity::deserialize(deserializer)?.into_text();
-    let bytes: bytesize::ByteSize = text.parse().map_err(|_| {
-        D::Error::custom(format!("`{text}` is not a number of bytes, such as 64MiB"))
-    })?;
+    let bytes: bytesize::ByteSize = text
+        .parse()
+        .map_err(|_| D::Error::custom("this is not a number of bytes, such as 64MiB"))?;
     usize::try_from(bytes.as_u64()).map_err(D::Error::custom)
 }
 
 fn duration<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     use serde::de::Error as _;
     let text = Quantity::deserialize(deserializer)?.into_text();
-    humantime::parse_duration(&text).map_err(|_| {
-        D::Error::custom(format!("`{text}` is not a time with its unit, such as 5s or 500ms"))
-    })
+    humantime::parse_duration(&text)
+        .map_err(|_| D::Error::custom("this is not a time with its unit, such as 5s or 500ms"))
 }
 
 /// A quantity as people write it: `64MiB`, `5s`, or a bare number.
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected a quantity, such as 64MiB or 5s")]
 enum Quantity {
     Number(u64),
     Text(String),
@@ -240,13 +239,13 @@ mod tests {
         check(json!({ "memory": 65536 }), Ok(Limits { memory: 65536, ..default }));
         check(json!({ "memory": 65535 }), Err("from 64KiB to 256MiB"));
         check(json!({ "memory": "257MiB" }), Err("from 64KiB to 256MiB"));
-        check(json!({ "memory": "much" }), Err("`much` is not a number of bytes"));
-        check(json!({ "memory": -1 }), Err("did not match"));
+        check(json!({ "memory": "much" }), Err("not a number of bytes"));
+        check(json!({ "memory": -1 }), Err("expected a quantity"));
         check(
             json!({ "call": "500ms" }),
             Ok(Limits { call: Duration::from_millis(500), ..default }),
         );
-        check(json!({ "call": 5 }), Err("`5` is not a time with its unit"));
+        check(json!({ "call": 5 }), Err("not a time with its unit"));
         check(json!({ "call": "0s" }), Err("from 1ms to 10m"));
         check(json!({ "call": "11m" }), Err("from 1ms to 10m"));
         check(json!({ "concurrency": 0 }), Err("from 1 to 64"));
