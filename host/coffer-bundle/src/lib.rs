@@ -5,3 +5,6 @@ pub mod bundle;
 pub mod document;
 pub mod name;
 pub mod sets;
+pub mod config;
+pub mod document;
+mod template;
