@@ -8,3 +8,4 @@ pub mod sets;
 pub mod config;
 pub mod document;
 mod template;
+pub mod driver;
