@@ -2,10 +2,24 @@
 //! that the ledger holds references only.
 
 pub mod bundle;
-pub mod document;
-pub mod name;
-pub mod sets;
 pub mod config;
 pub mod document;
-mod template;
 pub mod driver;
+mod home;
+mod ledger;
+pub mod name;
+mod package;
+mod runner;
+pub mod sets;
+mod spool;
+mod stores;
+mod template;
+
+pub use home::{Home, HomeError};
+pub use ledger::{
+    Address, Installation, Kept, KeptSet, Lease, Ledger, LedgerError, Run, State, Status, Table,
+};
+pub use package::{Package, PackageError};
+pub use runner::{Recovered, Recovery, Report, Request, RunFailure, Runner, Step, Streams};
+pub use spool::{Spool, SpoolError};
+pub use stores::{Bundled, HOST, StoreError, Stores};

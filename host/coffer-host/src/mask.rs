@@ -10,6 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::sync::Arc;
 use zeroize::{Zeroize, Zeroizing};
 
 /// What is shown in the place of a secret. Porter's own mask.
@@ -26,10 +27,11 @@ const ENCODED_BYTES_MIN: usize = 4;
 /// but overlapping secrets does not get to fill the host's memory.
 const HELD_BYTES_MAX: usize = 64 * 1024;
 
-/// The secrets to hide. Cheap to make, costly to change: collect the secrets first.
+/// The secrets to hide. Cheap to clone, costly to change: collect the secrets first.
+#[derive(Clone)]
 pub struct Mask {
     /// Every form of every secret, sorted, so that a prefix is looked up by bisection.
-    patterns: Vec<Zeroizing<Vec<u8>>>,
+    patterns: Arc<Vec<Zeroizing<Vec<u8>>>>,
     finder: Option<AhoCorasick>,
     longest: usize,
 }
@@ -59,7 +61,7 @@ impl Mask {
                 .build(patterns.iter().map(|pattern| pattern.as_slice()))
                 .expect("patterns are bounded by the size of the secrets, far below the automaton's limit")
         });
-        Self { patterns, finder, longest }
+        Self { patterns: Arc::new(patterns), finder, longest }
     }
 
     /// Hides the secrets in a text that is complete.
@@ -79,8 +81,8 @@ impl Mask {
 
     /// Hides the secrets in a stream.
     #[must_use]
-    pub fn stream(&self) -> MaskStream<'_> {
-        MaskStream { mask: self, held: Vec::new(), covered: 0 }
+    pub fn stream(&self) -> MaskStream {
+        MaskStream { mask: self.clone(), held: Vec::new(), covered: 0 }
     }
 
     /// The first match at or after `from`, extended over every match that overlaps it.
@@ -130,14 +132,14 @@ impl std::fmt::Debug for Mask {
 /// One stream that secrets are hidden in. What could be the beginning of a secret is held back until
 /// more is written or the stream ends.
 #[derive(Debug)]
-pub struct MaskStream<'m> {
-    mask: &'m Mask,
+pub struct MaskStream {
+    mask: Mask,
     held: Vec<u8>,
     /// How much of the beginning of `held` belongs to a secret whose mask was shown already.
     covered: usize,
 }
 
-impl MaskStream<'_> {
+impl MaskStream {
     /// Takes `bytes` and returns what can be shown.
     #[must_use]
     pub fn write(&mut self, bytes: &[u8]) -> Vec<u8> {
@@ -189,7 +191,7 @@ impl MaskStream<'_> {
     }
 }
 
-impl Drop for MaskStream<'_> {
+impl Drop for MaskStream {
     fn drop(&mut self) {
         self.held.zeroize();
     }

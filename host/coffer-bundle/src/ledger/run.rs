@@ -1,0 +1,338 @@
+//! Writing: the steps of a run, each whole or not at all. Between two steps the process may be killed; what
+//! is in the ledger then says what is left to do.
+//!
+//! 1. [`Ledger::begin`]: the run is preparing, and its parameters' secrets are intended. They are put now.
+//! 2. [`Ledger::start`]: they are held and referred to; the entry point runs now.
+//! 3. [`Ledger::intend`]: the outputs' secrets are intended. They are put now.
+//! 4. [`Ledger::finish`]: they are held and referred to, and the lease is given back.
+
+use super::deletion::forget_unused;
+use super::record::{Address, Kept, Status};
+use super::rows::{address, find};
+use super::{Installation, Lease, Ledger, LedgerError, State, now_ms};
+use rusqlite::{OptionalExtension as _, Transaction};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// What begins.
+pub(crate) struct Beginning<'a> {
+    pub(crate) namespace: &'a str,
+    pub(crate) name: &'a str,
+    pub(crate) run: &'a str,
+    pub(crate) action: &'a str,
+    pub(crate) driver: &'a str,
+    /// Without what is sensitive in it.
+    pub(crate) bundle: &'a Value,
+    pub(crate) bundle_path: &'a str,
+    pub(crate) bundle_digest: &'a str,
+    /// The secrets that will be put.
+    pub(crate) intents: &'a [Address],
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub(crate) struct Ending<'a> {
+    pub(crate) status: Status,
+    pub(crate) exit_code: Option<i32>,
+    pub(crate) message: Option<&'a str>,
+    pub(crate) outputs: &'a BTreeMap<String, Kept>,
+}
+
+impl Ledger {
+    /// Begins a run. An installation that is not there yet is made.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError::Busy`] or [`LedgerError::Unfinished`] if another run of it has begun,
+    /// [`LedgerError::Deleting`] if it is being deleted.
+    pub(crate) fn begin(&self, beginning: &Beginning<'_>) -> Result<Lease, LedgerError> {
+        let Beginning {
+            namespace,
+            name,
+            run,
+            action,
+            driver,
+            bundle,
+            bundle_path,
+            bundle_digest,
+            intents,
+        } = beginning;
+        self.transaction(|transaction| {
+            let id = match find(transaction, namespace, name)? {
+                Some(Installation { state: State::Deleting, .. }) => {
+                    return Err(LedgerError::Deleting);
+                }
+                Some(Installation { id, .. }) => id,
+                None => {
+                    transaction.execute(
+                        "INSERT INTO installations VALUES (?1, ?2, ?3, 'active', ?4)",
+                        (run, namespace, name, now_ms()),
+                    )?;
+                    (*run).to_owned()
+                }
+            };
+            let lease = Lease::take(transaction, &id, run)?;
+            transaction.execute(
+                "INSERT INTO runs VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'preparing', NULL, NULL, ?8, NULL)",
+                (
+                    run,
+                    &id,
+                    action,
+                    bundle.to_string(),
+                    bundle_path,
+                    bundle_digest,
+                    driver,
+                    now_ms(),
+                ),
+            )?;
+            intend(transaction, &lease, "installation", intents)?;
+            Ok(lease)
+        })
+    }
+
+    /// The parameters' secrets are held, and the entry point is about to run.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError::LostLease`], or another; the entry point must not run then.
+    pub(crate) fn start(
+        &self,
+        lease: &Lease,
+        inputs: &[(&'static str, String, Kept)],
+        overrides: &BTreeMap<String, Kept>,
+        sets: &[(&'static str, Vec<String>)],
+    ) -> Result<(), LedgerError> {
+        self.transaction(|transaction| {
+            lease.check(transaction)?;
+            hold(transaction, lease)?;
+            for (kind, name, kept) in inputs {
+                let (plain, secret, outside) = columns(transaction, kept)?;
+                let (store, source, key) = outside.unzip();
+                transaction.execute(
+                    "INSERT INTO inputs VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                    (&lease.run, kind, name, plain, secret, store, source, key),
+                )?;
+            }
+            for (name, kept) in overrides {
+                let (plain, secret, _) = columns(transaction, kept)?;
+                transaction.execute(
+                    "INSERT OR REPLACE INTO overrides VALUES (?1, ?2, ?3, ?4)",
+                    (&lease.subject, name, plain, secret),
+                )?;
+            }
+            for (kind, names) in sets {
+                transaction.execute(
+                    "DELETE FROM installation_sets WHERE installation = ?1 AND kind = ?2",
+                    (&lease.subject, kind),
+                )?;
+                for (position, name) in (0_i64..).zip(names) {
+                    transaction.execute(
+                        "INSERT INTO installation_sets VALUES (?1, ?2, ?3, ?4)",
+                        (&lease.subject, kind, position, name),
+                    )?;
+                }
+            }
+            transaction
+                .execute("UPDATE runs SET status = 'running' WHERE id = ?1", [&lease.run])?;
+            Ok(())
+        })
+    }
+
+    /// The outputs' secrets are about to be put.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError::LostLease`], or another; nothing must be put then.
+    pub(crate) fn intend(&self, lease: &Lease, intents: &[Address]) -> Result<(), LedgerError> {
+        self.transaction(|transaction| {
+            lease.check(transaction)?;
+            intend(transaction, lease, "installation", intents)
+        })
+    }
+
+    /// The outputs' secrets are held, and the run has ended.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError::LostLease`], or another; the outputs are still in the spool then.
+    pub(crate) fn finish(&self, lease: &Lease, ending: &Ending<'_>) -> Result<(), LedgerError> {
+        let Ending { status, exit_code, message, outputs } = ending;
+        self.transaction(|transaction| {
+            lease.check(transaction)?;
+            hold(transaction, lease)?;
+            for (name, kept) in *outputs {
+                let (plain, secret, _) = columns(transaction, kept)?;
+                transaction.execute(
+                    "INSERT INTO outputs VALUES (?1, ?2, ?3, ?4)",
+                    (&lease.run, name, plain, secret),
+                )?;
+            }
+            let action: String = transaction.query_row(
+                "UPDATE runs SET status = ?2, exit_code = ?3, message = ?4, finished_ms = ?5
+                 WHERE id = ?1 RETURNING action",
+                (&lease.run, status.name(), exit_code, message, now_ms()),
+                |row| row.get(0),
+            )?;
+            if *status == Status::Succeeded {
+                let state = if action == "uninstall" { "uninstalled" } else { "active" };
+                transaction.execute(
+                    "UPDATE installations SET state = ?2 WHERE id = ?1",
+                    (&lease.subject, state),
+                )?;
+            }
+            lease.give_back(transaction)
+        })
+    }
+
+    /// The outputs could not be put; they wait in the spool, and the lease is given back.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError`]; whoever recovers finds the lease of a process that is gone.
+    pub(crate) fn leave_unsaved(&self, lease: &Lease, message: &str) -> Result<(), LedgerError> {
+        self.transaction(|transaction| {
+            lease.check(transaction)?;
+            transaction.execute(
+                "UPDATE runs SET status = 'unsaved', message = ?2 WHERE id = ?1",
+                (&lease.run, message),
+            )?;
+            lease.give_back(transaction)
+        })
+    }
+
+    /// The secrets that a run intended to put and that are not referred to.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError`].
+    pub(crate) fn intended(&self, run: &str) -> Result<Vec<Address>, LedgerError> {
+        let connection = self.connection();
+        let mut statement = connection
+            .prepare("SELECT store, key FROM secrets WHERE run = ?1 AND state = 'intended'")?;
+        let rows = statement.query_map([run], address)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Takes a run back of which nothing ran. Its secrets were deleted, save those in `left`, which are
+    /// doomed: whoever recovers tries again.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError`]; whoever recovers takes it back then.
+    pub(crate) fn take_back(&self, lease: &Lease, left: &[Address]) -> Result<(), LedgerError> {
+        self.transaction(|transaction| {
+            lease.check(transaction)?;
+            for address in left {
+                transaction.execute(
+                    "UPDATE secrets SET state = 'doomed' WHERE store = ?1 AND key = ?2",
+                    (&address.store, &address.key),
+                )?;
+            }
+            forget_intended(transaction, lease)?;
+            transaction.execute("DELETE FROM runs WHERE id = ?1", [&lease.run])?;
+            forget_unused(transaction, &lease.subject)?;
+            lease.give_back(transaction)
+        })
+    }
+
+    /// The runs whose process is gone, or that wait for their outputs to be saved: installation, run and
+    /// status. Those whose process is there are not among them.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError`].
+    pub(crate) fn unfinished(&self) -> Result<Vec<(String, String, Status)>, LedgerError> {
+        let connection = self.connection();
+        let mut statement = connection.prepare(
+            "SELECT installation, id, status FROM runs WHERE finished_ms IS NULL ORDER BY id",
+        )?;
+        let rows = statement.query_map([], |row| {
+            let status: String = row.get(2)?;
+            Ok((row.get(0)?, row.get(1)?, status.parse().unwrap_or(Status::Interrupted)))
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Takes the lease of a run over whose process is gone.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError::Busy`] if it is not.
+    pub(crate) fn take_over(&self, subject: &str, run: &str) -> Result<Lease, LedgerError> {
+        self.transaction(|transaction| Lease::take_over(transaction, subject, run))
+    }
+}
+
+pub(super) fn intend(
+    transaction: &Transaction<'_>,
+    lease: &Lease,
+    owner: &'static str,
+    intents: &[Address],
+) -> Result<(), LedgerError> {
+    for Address { store, key } in intents {
+        transaction.execute(
+            // Whoever recovers intends again what is intended already.
+            &format!(
+                "INSERT INTO secrets (store, key, state, {owner}, run) VALUES (?1, ?2, 'intended', ?3, ?4)
+                 ON CONFLICT (store, key) DO NOTHING"
+            ),
+            (store, key, &lease.subject, &lease.run),
+        )?;
+    }
+    Ok(())
+}
+
+pub(super) fn hold(transaction: &Transaction<'_>, lease: &Lease) -> Result<(), LedgerError> {
+    transaction.execute(
+        "UPDATE secrets SET state = 'held' WHERE run = ?1 AND state = 'intended'",
+        [&lease.run],
+    )?;
+    Ok(())
+}
+
+pub(super) fn forget_intended(
+    transaction: &Transaction<'_>,
+    lease: &Lease,
+) -> Result<(), LedgerError> {
+    transaction
+        .execute("DELETE FROM secrets WHERE run = ?1 AND state = 'intended'", [&lease.run])?;
+    Ok(())
+}
+
+/// `plain`, `secret`, and `(store, source, key)` without the store's twin.
+type Columns = (Option<String>, Option<i64>, OutsideColumns);
+
+pub(super) struct OutsideColumns(Option<(String, &'static str, String)>);
+
+impl OutsideColumns {
+    pub(super) fn unzip(self) -> (Option<String>, Option<&'static str>, Option<String>) {
+        match self.0 {
+            Some((store, source, key)) => (Some(store), Some(source), Some(key)),
+            None => (None, None, None),
+        }
+    }
+}
+
+pub(super) fn columns(transaction: &Transaction<'_>, kept: &Kept) -> Result<Columns, LedgerError> {
+    match kept {
+        Kept::Outside { store, reference } => {
+            let outside = (store.clone(), reference.source().name(), reference.key().to_owned());
+            Ok((None, None, OutsideColumns(Some(outside))))
+        }
+        Kept::Plain(value) => Ok((Some(value.to_string()), None, OutsideColumns(None))),
+        Kept::Secret(Address { store, key }) => {
+            let id = transaction
+                .query_row(
+                    "SELECT id FROM secrets WHERE store = ?1 AND key = ?2",
+                    [store, key],
+                    |row| row.get(0),
+                )
+                .optional()?;
+            let id = id.ok_or_else(|| LedgerError::NotFound {
+                what: "secret of ours",
+                name: key.clone(),
+            })?;
+            Ok((None, Some(id), OutsideColumns(None)))
+        }
+    }
+}

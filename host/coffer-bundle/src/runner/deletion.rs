@@ -1,0 +1,49 @@
+//! `uninstall --delete`: what an installation has in stores goes, and then the installation.
+
+use super::{RunFailure, Runner, Step, key_of, new_id};
+use crate::ledger::{Lease, State};
+use crate::name::Name;
+use coffer_host::CallError;
+
+impl Runner<'_> {
+    /// Deletes every secret of an installation that was uninstalled, and forgets it.
+    ///
+    /// # Errors
+    ///
+    /// [`RunFailure::NotUninstalled`], or [`RunFailure::Undeleted`] if a store did not delete something;
+    /// [`Runner::recover`] tries again.
+    pub async fn delete(&self, namespace: &str, name: &Name) -> Result<(), RunFailure> {
+        let installation = self.ledger.installation(namespace, name.as_str())?;
+        self.recover_subject(&installation.id).await?;
+        let installation = self.ledger.installation(namespace, name.as_str())?;
+        if installation.state == State::Active {
+            return Err(RunFailure::NotUninstalled { name: name.to_string() });
+        }
+        let lease = self.ledger.hold_for_deletion(&installation.id, &new_id())?;
+        self.ledger.doom_installation(&lease)?;
+        self.delete_doomed(&lease).await?;
+        Ok(self.ledger.forget_installation(&lease)?)
+    }
+
+    /// Deletes what is doomed of what `lease` is about. If something stays, the lease is given back.
+    ///
+    /// # Errors
+    ///
+    /// [`RunFailure::Undeleted`].
+    pub(super) async fn delete_doomed(&self, lease: &Lease) -> Result<(), RunFailure> {
+        let mut failures: Vec<CallError> = Vec::new();
+        for address in self.ledger.doomed(Some(lease.subject()))? {
+            (self.watch)(&Step::Delete(address.key.clone()));
+            let store = self.stores.open(&address.store).await?;
+            match store.delete(&key_of(&address)).await {
+                Ok(()) => self.ledger.forget(&address)?,
+                Err(error) => failures.push(error),
+            }
+        }
+        if failures.is_empty() {
+            return Ok(());
+        }
+        self.ledger.give_back(lease)?;
+        Err(RunFailure::Undeleted { failures })
+    }
+}

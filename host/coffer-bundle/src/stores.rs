@@ -1,0 +1,354 @@
+//! The stores of a configuration, each opened when it is first needed.
+
+use crate::config::{Config, ConfigError, StoreEntry};
+use cap_std::ambient_authority;
+use cap_std::fs::Dir;
+use coffer_host::grants::{Grants, Reference};
+use coffer_host::{
+    Blame, CallError, Explain, Granted, Host, LoadError, OpenError, Plugin, Secret, Store,
+    StoreConfig, limits,
+};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+/// The store that resolves references to the machine itself: variables, files, commands.
+pub const HOST: &str = "host";
+
+/// A plugin that comes with the program, which answers for it: it is granted what it asks for.
+#[derive(Clone, Copy)]
+pub struct Bundled {
+    /// Its name, as in Porter's keys where Porter has such a plugin.
+    pub name: &'static str,
+    /// Its other names.
+    pub aliases: &'static [&'static str],
+    /// The component.
+    pub component: &'static [u8],
+}
+
+/// Opens stores, once each.
+pub struct Stores {
+    host: Host,
+    config: Config,
+    bundled: &'static [Bundled],
+    base: PathBuf,
+    opened: Mutex<BTreeMap<String, Store>>,
+}
+
+impl Stores {
+    /// The stores of `config`. Plugins that are files are found from `base`, coffer's own directory.
+    #[must_use]
+    pub fn new(host: Host, config: Config, bundled: &'static [Bundled], base: &Path) -> Self {
+        Self { host, config, bundled, base: base.to_owned(), opened: Mutex::default() }
+    }
+
+    /// The configuration.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// What runs the plugins.
+    #[must_use]
+    pub fn host(&self) -> &Host {
+        &self.host
+    }
+
+    /// The plugins that come with the program.
+    #[must_use]
+    pub fn bundled(&self) -> &'static [Bundled] {
+        self.bundled
+    }
+
+    /// The name of the store that is used when none is named.
+    #[must_use]
+    pub fn default_name(&self) -> String {
+        self.config.default_store().name.clone()
+    }
+
+    /// The names of all stores: those of the configuration, and the default one.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> =
+            self.config.stores.iter().map(|entry| entry.name.clone()).collect();
+        for name in [self.default_name(), HOST.to_owned()] {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
+    }
+
+    /// Opens the store that is used when none is named.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn default(&self) -> Result<Store, StoreError> {
+        self.open(&self.default_name()).await
+    }
+
+    /// Opens a store. Nothing of its plugin runs; but if its settings take secrets from the default
+    /// store, that one's does.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] says what is wrong with its entry, or that there is none.
+    pub async fn open(&self, name: &str) -> Result<Store, StoreError> {
+        if let Some(store) = self.opened().get(name) {
+            return Ok(store.clone());
+        }
+        let entry = self.entry(name)?;
+        let settings = self.settings(&entry).await?;
+        let (plugin, ours) = self.plugin(&entry.plugin)?;
+        let grants = match (entry.grants.clone(), ours) {
+            (Some(grants), _) => Granted::Only(grants),
+            (None, true) => Granted::AsAsked,
+            (None, false) => Granted::Only(Grants::default()),
+        };
+        let config = StoreConfig { settings, grants, limits: entry.limits };
+        let store = self
+            .host
+            .store(name, &plugin, config)
+            .map_err(|error| StoreError::Open { store: name.to_owned(), error })?;
+        self.opened().insert(name.to_owned(), store.clone());
+        Ok(store)
+    }
+
+    /// Loads a plugin by what a configuration calls it, and says whether it comes with the program.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if there is none, or it cannot be loaded.
+    pub fn plugin(&self, plugin: &str) -> Result<(Plugin, bool), StoreError> {
+        let load = |bytes: &[u8]| {
+            let load = |error| StoreError::Load { plugin: plugin.to_owned(), error };
+            self.host.load(bytes).map_err(load)
+        };
+        match self.file(plugin)? {
+            Some(bytes) => Ok((load(&bytes)?, false)),
+            None => {
+                let bundled = self.find(plugin).ok_or_else(|| self.unknown(plugin))?;
+                Ok((load(bundled.component)?, true))
+            }
+        }
+    }
+
+    /// The bytes of a plugin, by what a configuration calls it.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if there is none, or its file cannot be read.
+    pub fn component(&self, plugin: &str) -> Result<Cow<'static, [u8]>, StoreError> {
+        match self.file(plugin)? {
+            Some(bytes) => Ok(Cow::Owned(bytes)),
+            None => {
+                let bundled = self.find(plugin).ok_or_else(|| self.unknown(plugin))?;
+                Ok(Cow::Borrowed(bundled.component))
+            }
+        }
+    }
+
+    /// The bytes of a plugin that is a file: one that has a `/` or ends in `.wasm`.
+    fn file(&self, plugin: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        if plugin.starts_with("oci://") {
+            return Err(StoreError::Registry { plugin: plugin.to_owned() });
+        }
+        if !plugin.contains('/') && !plugin.ends_with(".wasm") {
+            return Ok(None);
+        }
+        let path = self.base.join(plugin);
+        read(&path).map(Some).map_err(|source| StoreError::Read { path, source })
+    }
+
+    fn find(&self, name: &str) -> Option<&'static Bundled> {
+        self.bundled.iter().find(|bundled| bundled.name == name || bundled.aliases.contains(&name))
+    }
+
+    fn unknown(&self, plugin: &str) -> StoreError {
+        StoreError::NoPlugin {
+            plugin: plugin.to_owned(),
+            known: self.bundled.iter().map(|bundled| bundled.name.to_owned()).collect(),
+        }
+    }
+
+    fn entry(&self, name: &str) -> Result<Cow<'_, StoreEntry>, StoreError> {
+        if let Some(entry) = self.config.store(name) {
+            return Ok(Cow::Borrowed(entry));
+        }
+        let default = self.config.default_store();
+        if default.name == name {
+            return Ok(default);
+        }
+        if self.find(name).is_some() {
+            return Ok(Cow::Owned(StoreEntry::of_plugin(name)));
+        }
+        Err(StoreError::NoStore { store: name.to_owned(), known: self.names() })
+    }
+
+    /// The entry's settings, with the secrets in them resolved by the default store. That one's own
+    /// settings have none; the configuration was refused otherwise.
+    async fn settings(
+        &self,
+        entry: &StoreEntry,
+    ) -> Result<serde_json::Map<String, serde_json::Value>, StoreError> {
+        let in_config =
+            |error| StoreError::Config { store: entry.name.clone(), error: Box::new(error) };
+        let keys = entry.secrets();
+        if keys.is_empty() {
+            return entry.fill(&BTreeMap::new()).map_err(in_config);
+        }
+        let references: Vec<Reference> = keys
+            .iter()
+            .map(|key| Reference::secret(*key).expect("the configuration checked the key"))
+            .collect();
+        let store = Box::pin(self.default()).await?;
+        let answers = store.resolve(&references).await;
+        let mut secrets: BTreeMap<String, Secret> = BTreeMap::new();
+        for (key, answer) in keys.into_iter().zip(answers) {
+            let secret = answer.map_err(|error| StoreError::Secret {
+                store: entry.name.clone(),
+                error: Box::new(error),
+            })?;
+            secrets.insert(key.to_owned(), secret);
+        }
+        entry.fill(&secrets).map_err(in_config)
+    }
+
+    fn opened(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Store>> {
+        self.opened.lock().expect("nothing panics while it holds this lock")
+    }
+}
+
+impl fmt::Debug for Stores {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Stores").field(&self.names()).finish()
+    }
+}
+
+impl fmt::Debug for Bundled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Bundled").field(&self.name).finish()
+    }
+}
+
+/// Reads the file that an operator named as a plugin.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let parent = path.parent().unwrap_or(Path::new("/"));
+    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+    let file = Dir::open_ambient_dir(parent, ambient_authority())?.open(name)?;
+    let mut bytes = Vec::new();
+    // One more than is allowed, so that the host says that it is too much.
+    file.take(limits::COMPONENT_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Why a store cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// Its settings cannot be filled in.
+    #[error("the store `{store}` cannot be opened: {error}")]
+    Config {
+        /// The store.
+        store: String,
+        /// Why.
+        error: Box<ConfigError>,
+    },
+    /// Its plugin cannot be loaded.
+    #[error("the plugin {plugin} cannot be used: {error}")]
+    Load {
+        /// The plugin.
+        plugin: String,
+        /// Why.
+        error: LoadError,
+    },
+    /// There is no such plugin.
+    #[error("there is no plugin `{plugin}`; bundled are {}", known.join(", "))]
+    NoPlugin {
+        /// Its name.
+        plugin: String,
+        /// The names that there are.
+        known: Vec<String>,
+    },
+    /// There is no such store.
+    #[error("there is no store `{store}`; there are {}", known.join(", "))]
+    NoStore {
+        /// Its name.
+        store: String,
+        /// The names that there are.
+        known: Vec<String>,
+    },
+    /// What is configured does not fit the plugin.
+    #[error("the store `{store}` cannot be opened: {error}")]
+    Open {
+        /// The store.
+        store: String,
+        /// Why.
+        error: OpenError,
+    },
+    /// The file of a plugin cannot be read.
+    #[error("cannot read the plugin {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// Plugins cannot be pulled by this version.
+    #[error(
+        "the plugin {plugin} is in a registry, and this version of coffer does not pull plugins"
+    )]
+    Registry {
+        /// The reference.
+        plugin: String,
+    },
+    /// A secret in its settings cannot be resolved.
+    #[error(
+        "the store `{store}` cannot be opened: a secret in its settings was not resolved: {error}"
+    )]
+    Secret {
+        /// The store.
+        store: String,
+        /// Why.
+        error: Box<CallError>,
+    },
+}
+
+impl Explain for StoreError {
+    fn blame(&self) -> Blame {
+        match self {
+            Self::Config { error, .. } => error.blame(),
+            Self::Load { error, .. } => error.blame(),
+            Self::NoStore { .. } => Blame::Requester,
+            Self::Open { error, .. } => error.blame(),
+            Self::Secret { error, .. } => error.blame(),
+            Self::NoPlugin { .. } | Self::Read { .. } | Self::Registry { .. } => Blame::Operator,
+        }
+    }
+
+    fn next(&self) -> String {
+        match self {
+            Self::Config { error, .. } => error.next(),
+            Self::Load { error, .. } => error.next(),
+            Self::NoPlugin { .. } => {
+                "name a bundled plugin, or the file of one by its path, in the configuration file".into()
+            }
+            Self::NoStore { .. } => {
+                "choose one of these, or add it to `secrets` in the configuration file".into()
+            }
+            Self::Open { error, .. } => error.next(),
+            Self::Read { .. } => {
+                "mend the path of the plugin in the configuration file; it starts from coffer's directory"
+                    .into()
+            }
+            Self::Registry { .. } => {
+                "download the plugin, and name its file in the configuration file".into()
+            }
+            Self::Secret { error, .. } => error.next(),
+        }
+    }
+}
