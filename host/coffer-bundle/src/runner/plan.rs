@@ -136,6 +136,7 @@ impl Runner<'_> {
             if !parameter.applies(&request.action) {
                 continue;
             }
+            let mut tainted = false;
             let from = if let Some(bytes) = request.parameters.get(name) {
                 Some(From::Here { bytes: Some(bytes.clone()), value: None, given: true })
             } else if let Some(kept) = entry(&parameter_sets, name) {
@@ -145,13 +146,15 @@ impl Runner<'_> {
             } else if let Some((_, kept)) =
                 parameter.source_output.as_ref().and_then(|output| outputs.get(output))
             {
+                // What the ledger has of an output that was not called sensitive then, and is now.
+                tainted = parameter.sensitive;
                 Some(From::Kept(kept.clone()))
             } else {
                 let default = parameter.definition.default().cloned();
                 default.map(|value| From::Here { bytes: None, value: Some(value), given: false })
             };
             match from {
-                Some(from) => choices.push(choice(name, parameter, from)),
+                Some(from) => choices.push(choice(name, parameter, from, tainted)),
                 None if parameter.required => missing.push(name.clone()),
                 None => {}
             }
@@ -323,20 +326,21 @@ impl Runner<'_> {
 /// The kind and the name of what takes a value.
 type Asker = (&'static str, String);
 
-fn choice(name: &str, parameter: &Parameter, from: From) -> Choice {
-    // What an earlier version of the bundle did not call sensitive, and this one does.
+fn choice(name: &str, parameter: &Parameter, from: From, tainted: bool) -> Choice {
+    let kept_by_a_store = matches!(&from, From::Kept(Kept::Secret(_) | Kept::Outside { .. }));
+    let sensitive = parameter.definition.sensitive() || tainted || kept_by_a_store;
     let from = match from {
-        From::Kept(Kept::Plain(value)) if parameter.sensitive => {
-            From::Here { bytes: None, value: Some(value), given: true }
+        // It was not sensitive when it was recorded. It goes into a store now.
+        From::Kept(Kept::Plain(value)) if sensitive => {
+            From::Here { bytes: None, value: Some(value), given: !tainted }
         }
         from => from,
     };
-    let kept_by_a_store = matches!(&from, From::Kept(Kept::Secret(_) | Kept::Outside { .. }));
     Choice {
         name: name.to_owned(),
         kind: "parameter",
         from,
-        sensitive: parameter.sensitive || kept_by_a_store,
+        sensitive,
         definition: Some(parameter.definition.clone()),
         environment: parameter.environment.clone(),
         path: parameter.path.clone(),
