@@ -1,7 +1,7 @@
 //! What a file may be called and contain.
 
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::{env, fs};
 
 /// Lines of a source file, unless its first paragraph says why there are more.
 const LINES_MAX: usize = 600;
@@ -35,9 +35,11 @@ const MACHINE_PATHS: [&str; 5] = [
 /// What a test that does not run is marked with.
 const IGNORE: &str = concat!("#[ign", "ore");
 
-/// The root of the repository.
+/// The root of the repository: where cargo runs this test, and not where it was compiled, since one target
+/// folder can serve several checkouts.
 pub(crate) fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+    let package = env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets this for a test");
+    Path::new(&package).join("../..")
 }
 
 /// The text of a file.
