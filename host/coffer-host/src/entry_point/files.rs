@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use zeroize::Zeroizing;
 
 /// Bytes of all files together. A bundle's parameters and outputs are kilobytes.
@@ -46,6 +46,8 @@ pub enum FilesError {
 pub struct Files {
     /// By path without the leading `/`. The root is not among them; every parent is.
     nodes: BTreeMap<String, Node>,
+    /// Files that were removed and may still be open: they have no name, and they have bytes.
+    removed: Vec<Weak<Content>>,
 }
 
 #[derive(Clone)]
@@ -56,7 +58,9 @@ pub(super) enum Node {
 
 /// A file's bytes, which live as long as somebody has the file open.
 #[derive(Clone, Default)]
-pub(super) struct File(Arc<Mutex<Zeroizing<Vec<u8>>>>);
+pub(super) struct File(Arc<Content>);
+
+type Content = Mutex<Zeroizing<Vec<u8>>>;
 
 impl File {
     pub(super) fn bytes(&self) -> MutexGuard<'_, Zeroizing<Vec<u8>>> {
@@ -119,14 +123,14 @@ impl Files {
         Some(std::mem::take(&mut *file.bytes()))
     }
 
-    pub(super) fn bytes(&self) -> usize {
-        self.nodes
-            .values()
-            .map(|node| match node {
-                Node::Directory => 0,
-                Node::File(file) => file.bytes().len(),
-            })
-            .sum()
+    /// Bytes of every file that can be read, whether it still has a name or not.
+    fn bytes(&self) -> usize {
+        let removed = self.removed.iter().filter_map(Weak::upgrade).map(File);
+        let named = self.nodes.values().filter_map(|node| match node {
+            Node::Directory => None,
+            Node::File(file) => Some(file.clone()),
+        });
+        named.chain(removed).map(|file| file.bytes().len()).sum()
     }
 
     /// Whether a file may grow by `more` bytes.
@@ -166,11 +170,18 @@ impl Files {
     pub(super) fn remove_file(&mut self, path: &str) -> Result<(), FilesError> {
         match self.node(path)? {
             Node::Directory => Err(FilesError::IsDirectory),
-            Node::File(_) => {
+            Node::File(file) => {
                 self.nodes.remove(path);
+                self.forget(&file);
                 Ok(())
             }
         }
+    }
+
+    /// Keeps an eye on a file that has no name any more.
+    fn forget(&mut self, file: &File) {
+        self.removed.retain(|file| file.strong_count() > 0);
+        self.removed.push(Arc::downgrade(&file.0));
     }
 
     pub(super) fn remove_directory(&mut self, path: &str) -> Result<(), FilesError> {
@@ -189,11 +200,17 @@ impl Files {
     /// Moves a file. Directories stay where they are.
     pub(super) fn rename(&mut self, from: &str, to: &str) -> Result<(), FilesError> {
         let Node::File(file) = self.node(from)? else { return Err(FilesError::IsDirectory) };
-        if matches!(self.node(to), Ok(Node::Directory)) {
-            return Err(FilesError::IsDirectory);
-        }
+        let replaced = match self.node(to) {
+            Ok(Node::Directory) => return Err(FilesError::IsDirectory),
+            Ok(Node::File(other)) if other.is_same(&file) => return Ok(()),
+            Ok(Node::File(other)) => Some(other),
+            Err(_) => None,
+        };
         self.check_parent(to)?;
         self.nodes.remove(from);
+        if let Some(replaced) = replaced {
+            self.forget(&replaced);
+        }
         self.insert(to.to_owned(), Node::File(file))
     }
 
@@ -293,6 +310,27 @@ mod tests {
         assert_eq!(files.take("/cnab/b").as_deref(), Some(&b"2".to_vec()));
         assert!(files.take("/cnab/b").is_none());
         assert!(files.take("/cnab").is_none());
+    }
+
+    /// A file that is open and has no name takes room, until it is closed.
+    #[test]
+    fn removed_files_count_while_they_are_open() {
+        let mut files = Files::new();
+        let half = BYTES_MAX / 2;
+        files.put("removed", vec![0; half]).unwrap();
+        files.put("replaced", vec![0; half]).unwrap();
+        let Ok(Node::File(removed)) = files.node("removed") else { panic!("it is a file") };
+        let Ok(Node::File(replaced)) = files.node("replaced") else { panic!("it is a file") };
+        files.rename("replaced", "replaced").unwrap();
+        files.remove_file("removed").unwrap();
+        assert!(!files.has_room(1));
+        drop(removed);
+        assert!(files.has_room(half) && !files.has_room(half + 1));
+        files.put("empty", vec![]).unwrap();
+        files.rename("empty", "replaced").unwrap();
+        assert!(!files.has_room(half + 1));
+        drop(replaced);
+        assert!(files.has_room(BYTES_MAX));
     }
 
     #[test]

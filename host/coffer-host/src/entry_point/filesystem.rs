@@ -15,10 +15,9 @@ use types::{
     MetadataHashValue, NewTimestamp, OpenFlags, PathFlags,
 };
 use wasmtime::component::Resource;
-use wasmtime_wasi::p2::pipe::MemoryInputPipe;
 use wasmtime_wasi_io::poll::Pollable;
 use wasmtime_wasi_io::streams::{
-    DynInputStream, DynOutputStream, OutputStream, StreamError, StreamResult,
+    DynInputStream, DynOutputStream, InputStream, OutputStream, StreamError, StreamResult,
 };
 
 pub(super) type Shared = Arc<Mutex<Files>>;
@@ -166,11 +165,8 @@ impl types::HostDescriptor for State {
             Ok(file) => file,
             Err(error) => return Ok(Err(error)),
         };
-        let content = file.bytes();
-        let offset = usize::try_from(offset).unwrap_or(usize::MAX).min(content.len());
-        let rest = Bytes::copy_from_slice(&content[offset..]);
-        drop(content);
-        let stream: DynInputStream = Box::new(MemoryInputPipe::new(rest));
+        let offset = usize::try_from(offset).unwrap_or(usize::MAX);
+        let stream: DynInputStream = Box::new(Reading { file, offset });
         Ok(Ok(self.table.push(stream)?))
     }
 
@@ -445,6 +441,32 @@ impl types::HostDirectoryEntryStream for State {
     fn drop(&mut self, of: Resource<Entries>) -> wasmtime::Result<()> {
         self.table.delete(of)?;
         Ok(())
+    }
+}
+
+/// A stream out of a file. It copies no more than what is read at once: a guest may hold very many.
+struct Reading {
+    file: File,
+    /// Where the next byte comes from.
+    offset: usize,
+}
+
+#[async_trait::async_trait]
+impl Pollable for Reading {
+    async fn ready(&mut self) {}
+}
+
+#[async_trait::async_trait]
+impl InputStream for Reading {
+    fn read(&mut self, bytes_max: usize) -> StreamResult<Bytes> {
+        let content = self.file.bytes();
+        let rest = content.get(self.offset..).unwrap_or_default();
+        if rest.is_empty() {
+            return Err(StreamError::Closed);
+        }
+        let piece = &rest[..bytes_max.min(PIECE_BYTES_MAX).min(rest.len())];
+        self.offset += piece.len();
+        Ok(Bytes::copy_from_slice(piece))
     }
 }
 
