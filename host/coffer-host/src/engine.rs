@@ -98,8 +98,10 @@ fn pool(instances: u32) -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(instances)
         .total_core_instances(instances.saturating_mul(limits::CORE_INSTANCES_MAX))
-        .total_memories(instances)
-        .total_tables(instances.saturating_mul(2))
+        // As many as the instances may have between them: what a component is allowed to be it must not
+        // be refused because others run. It is address space, and takes no memory.
+        .total_memories(instances.saturating_mul(limits::MEMORIES_MAX))
+        .total_tables(instances.saturating_mul(limits::TABLES_MAX))
         .total_stacks(instances)
         .max_core_instances_per_component(limits::CORE_INSTANCES_MAX)
         .max_memories_per_component(limits::MEMORIES_MAX)
