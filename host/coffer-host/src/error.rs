@@ -327,6 +327,9 @@ pub enum Cause {
     /// The value is larger than the store or its backend takes.
     #[error("the value is larger than {0} bytes, the most that this store takes")]
     TooLarge(u64),
+    /// More was asked for than one call takes.
+    #[error("{0} references were asked for at once; one call takes {max}", max = limits::REFERENCES_MAX)]
+    TooMany(usize),
     /// The plugin stopped in the middle.
     #[error("the plugin crashed: {0}")]
     Trap(String),
@@ -365,6 +368,7 @@ impl Cause {
             Self::NotFound | Self::NotFoundHere(_) => "not-found",
             Self::Other(_) => "other",
             Self::TooLarge(_) => "too-large",
+            Self::TooMany(_) => "too-many",
             Self::Trap(_) => "trap",
             Self::Unauthenticated => "unauthenticated",
             Self::Unavailable(_) => "unavailable",
@@ -384,6 +388,7 @@ impl Cause {
             | Self::InvalidReference(_)
             | Self::NotFound
             | Self::TooLarge(_)
+            | Self::TooMany(_)
             | Self::Unsupported(_) => Blame::Requester,
             Self::Contract(_)
             | Self::Deadline { waiting: false, .. }
@@ -421,6 +426,7 @@ impl Cause {
                 "see the plugin's documentation; `--verbosity debug` shows what it logged".into()
             }
             Self::TooLarge(_) => "use a smaller value, or another store".into(),
+            Self::TooMany(_) => "ask in several calls".into(),
             Self::Unauthenticated => format!("renew the credentials of the store `{store}`"),
             Self::Unavailable(_) => "check that the backend is up, and try again".into(),
         }

@@ -122,8 +122,7 @@ impl Store {
     pub async fn resolve(&self, references: &[Reference]) -> Vec<Result<Secret, CallError>> {
         let verb = Verb::Resolve;
         if references.len() > limits::REFERENCES_MAX {
-            let limit = format!("{} references in one call", limits::REFERENCES_MAX);
-            return self.all_fail(verb, references, &Cause::Limit { limit });
+            return self.all_fail(verb, references, &Cause::TooMany(references.len()));
         }
         let call = self.call(verb, references);
         if let Err(error) = self.host.0.audit.begin(&call) {
