@@ -1,11 +1,12 @@
 //! HTTP: the requests that a grant names and no others, with headers that the plugin never sees.
 
 use crate::server::{Server, ok, reply};
-use crate::stage::{Stage, ask, contains, lacks, refused};
+use crate::stage::{Stage, ask, contains, lacks, refused, told};
 use coffer_host::limits::Limits;
 use coffer_host::{Blame, CallError, Cause, Incident, Store};
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
 
 guest_artifacts::foreach_http!(ran);
 
@@ -281,6 +282,65 @@ async fn an_injected_header_that_is_not_there_stops_the_request() {
     }
 }
 
+/// What a token file has in it is nobody's to see, also when it cannot be used.
+#[tokio::test]
+async fn a_token_that_cannot_be_sent_is_not_shown() {
+    let server = Server::start(|_| ok("hello"));
+    let directory = tempfile::TempDir::new().unwrap();
+    let file = directory.path().join("token");
+    let mut grant = grant(&server);
+    grant["headers"] = json!({ "x-token": { "file": file } });
+    let store = store("http_get", &[grant]);
+    let long = "canary".repeat(3000);
+    for token in ["canary\ncanary", "canary\0", "\u{7f}canary", "", " \n", long.as_str()] {
+        std::fs::write(&file, token).unwrap();
+        let text = refused(ask(&store, server.url("/v1/a")).await, "other", Blame::Operator);
+        contains(&text, "the header x-token could not be added");
+        lacks(&text, "canary");
+    }
+    assert!(server.received().is_empty());
+}
+
+/// As many instances at the same time as the store allows, and no more.
+#[tokio::test]
+async fn concurrency_is_bounded() {
+    const TOGETHER: usize = 3;
+    let (count, most) = (Arc::new((Mutex::new((0, 0)), Condvar::new())), 4 * TOGETHER);
+    let server = Server::start({
+        let count = Arc::clone(&count);
+        move |_| {
+            let (numbers, changed) = &*count;
+            let mut now = numbers.lock().unwrap();
+            now.0 += 1;
+            now.1 = now.1.max(now.0);
+            changed.notify_all();
+            // Until as many are here as can be; a moment longer shows whether there are more.
+            let wait = |_: &mut (usize, usize)| true;
+            now = changed.wait_timeout_while(now, Duration::from_millis(200), wait).unwrap().0;
+            now.0 -= 1;
+            ok("hello")
+        }
+    });
+    let limits = Limits { concurrency: TOGETHER, ..Limits::default() };
+    let store = with("http_get", &[grant(&server)], limits);
+    let asked = vec![told(server.url("/v1/a")); most];
+    // Two callers share the store's limit.
+    let (one, other) = tokio::join!(store.resolve(&asked), store.resolve(&asked));
+    assert!(one.into_iter().chain(other).all(|answer| answer.is_ok()));
+    assert_eq!(count.0.lock().unwrap().1, TOGETHER);
+}
+
+/// A server that sends a byte and then nothing does not get to hold the call to its end.
+#[tokio::test]
+async fn a_server_that_stalls_is_given_up() {
+    let stalls = Server::stalling(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n1");
+    let limits = Limits { call: Duration::from_secs(60), ..Limits::default() };
+    let store = with("http_get", &[grant(&stalls)], limits);
+    let begun = Instant::now();
+    refused(ask(&store, stalls.url("/v1/a")).await, "unavailable", Blame::Backend);
+    assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
+}
+
 #[tokio::test]
 async fn http_flood() {
     let server = Server::start(|_| ok("hello"));
@@ -347,4 +407,9 @@ async fn http_wasi() {
     let injecting = store("http_wasi", &[injecting(&server)]);
     assert_eq!(ask(&injecting, url.as_str()).await.unwrap(), "invalid");
     assert_eq!(server.received().len(), 1);
+    // It waits by polling, and it is the backend that it waits for.
+    let silent = Server::start(|_| Vec::new());
+    let limits = Limits { call: Duration::from_millis(300), ..Limits::default() };
+    let waits = with("http_wasi", &[grant(&silent)], limits);
+    refused(ask(&waits, silent.url("/v1/a")).await, "deadline", Blame::Backend);
 }

@@ -18,6 +18,7 @@ mod command;
 mod compiled;
 mod cpu;
 mod dns;
+mod entry_point;
 mod env;
 mod first_party;
 mod fs;

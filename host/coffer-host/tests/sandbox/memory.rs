@@ -1,9 +1,9 @@
 //! Memory: what a store is given and not a page more, however many memories a guest spreads it over.
 
-use crate::stage::{Stage, ask, contains, lacks, refused};
+use crate::stage::{Stage, ask, contains, lacks, refused, told};
 use crate::written;
 use coffer_host::Blame;
-use coffer_host::limits::{Limits, MEMORIES_MAX, TABLE_ELEMENTS_MAX};
+use coffer_host::limits::{Limits, MEMORIES_MAX, TABLE_ELEMENTS_MAX, TABLES_MAX};
 
 guest_artifacts::foreach_memory!(ran);
 
@@ -83,6 +83,21 @@ async fn memories_and_tables_are_counted() {
     assert_eq!(ask(&inside, "").await.unwrap(), "");
     let outside = Stage::with(written::plugin(&grown(TABLE_ELEMENTS_MAX))).open();
     refused(ask(&outside, "").await, "trap", Blame::Plugin);
+}
+
+/// A host for one instance has room for the largest that there may be.
+#[tokio::test]
+async fn what_is_allowed_has_room() {
+    let host = coffer_host::Host::builder().instances(1).build().unwrap();
+    let core = r#"(memory (export "memory") 1)"#.to_owned()
+        + &"(memory 1)".repeat(MEMORIES_MAX as usize - 1)
+        + &"(table 100 funcref)".repeat(TABLES_MAX as usize);
+    let store = Stage::with(written::plugin(&core)).on(host).open();
+    let asked: Vec<_> = (0..8).map(|_| told("")).collect();
+    for answer in store.resolve(&asked).await {
+        assert_eq!(answer.unwrap().expose(), b"");
+    }
+    beyond(&(core + "(table 1 funcref)"));
 }
 
 /// What the pool has no room for is refused when it is loaded.

@@ -1,7 +1,7 @@
 //! Answers: as many as were asked for, within their bounds, and with nothing of a guest's text as it is.
 
 use crate::stage::{Stage, ask, contains, lacks, refused, secret, told, value};
-use coffer_host::limits::{GUEST_TEXT_BYTES_MAX, Limits, VERSION_BYTES_MAX};
+use coffer_host::limits::{GUEST_TEXT_BYTES_MAX, Limits, REFERENCES_MAX, VERSION_BYTES_MAX};
 use coffer_host::{Blame, Cause, Existing, MASK, Store};
 
 guest_artifacts::foreach_result!(ran);
@@ -59,6 +59,18 @@ async fn result_error_text() {
     }
     // Larger than what may cross: it does not even get to be cut.
     refused(ask(&store, (20 << 20).to_string()).await, "limit", Blame::Plugin);
+}
+
+#[tokio::test]
+async fn references_are_counted() {
+    let store = Stage::of("result_bytes").open();
+    assert!(store.resolve(&[]).await.is_empty());
+    let asked = vec![told("1"); REFERENCES_MAX + 1];
+    let inside = store.resolve(&asked[1..]).await;
+    assert!(inside.len() == REFERENCES_MAX && inside.iter().all(Result::is_ok));
+    for answer in store.resolve(&asked).await {
+        contains(&refused(answer, "too-many", Blame::Requester), "10001 references");
+    }
 }
 
 /// A plugin that is given several references at once knows the values of all of them.

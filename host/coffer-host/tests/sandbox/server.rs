@@ -40,6 +40,20 @@ impl Server {
         Self::at("127.0.0.1:0", answer)
     }
 
+    /// Sends the beginning of a response, and nothing more until the client goes away.
+    pub(crate) fn stalling(beginning: &'static [u8]) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        thread::spawn(move || {
+            for connection in listener.incoming() {
+                let mut connection = connection.unwrap();
+                connection.write_all(beginning).unwrap();
+                while connection.read(&mut [0; 4096]).is_ok_and(|read| read > 0) {}
+            }
+        });
+        Self { address, received: Arc::default() }
+    }
+
     pub(crate) fn at(
         address: &str,
         answer: impl Fn(&Received) -> Vec<u8> + Send + Sync + 'static,
