@@ -23,11 +23,11 @@
 //! ```
 //!
 //! The crate is a `cdylib`. Its `plugin.toml` says what the plugin is, which settings it has and what
-//! it asks for; its build script is one line, [`build::plugin`], which embeds that. Then
+//! it asks for; its build script is one line, `build::plugin()`, which embeds that. Then
 //! `cargo build --target wasm32-unknown-unknown` with `wasm-component-ld` as the linker emits a
 //! component whose imports are exactly what the code uses.
 //!
-//! Everything that reaches outside ([`http`], [`fs`], [`commands`], [`env`]) is held against the
+//! Everything that reaches outside ([`http`], [`fs`], [`commands`], [`mod@env`]) is held against the
 //! operator's grants by the host at every use. Off wasm the same calls go to the fakes in [`fake`],
 //! so that a plugin's logic is tested with plain `cargo test`.
 
