@@ -23,6 +23,10 @@ const PART_BYTES_MIN: usize = 4;
 /// Bytes of an encoded form. Shorter ones are found everywhere by chance.
 const ENCODED_BYTES_MIN: usize = 4;
 
+/// Bytes of all forms that a plugin's texts are searched for; the lines of 200 KB. Building the automaton
+/// takes half a second for as many, and the host has other things to do.
+const FORM_BYTES_MAX: usize = 4 << 20;
+
 /// Bytes of overlapping secrets that are held back to be hidden as one. A program that prints nothing
 /// but overlapping secrets does not get to fill the host's memory.
 const HELD_BYTES_MAX: usize = 64 * 1024;
@@ -34,26 +38,35 @@ pub struct Mask {
     patterns: Arc<Vec<Zeroizing<Vec<u8>>>>,
     finder: Option<AhoCorasick>,
     longest: usize,
+    /// There is too much to look for, so a text is hidden as a whole.
+    whole: bool,
 }
 
 impl Mask {
     /// Hides each of `secrets`. An empty one hides nothing.
     #[must_use]
     pub fn new<'a>(secrets: impl IntoIterator<Item = &'a Secret>) -> Self {
-        Self::within(secrets, usize::MAX)
+        Self::of(secrets, Forms::new(usize::MAX, usize::MAX))
     }
 
-    /// For texts of at most `bytes_max` altogether, in which nothing longer can be found: a large secret
-    /// has twenty large forms, and finding them costs many times their size.
+    /// For [`Mask::text`] of texts that have at most `bytes_max`, in which nothing longer can be found: a
+    /// large secret has twenty large forms, and looking for them costs many times their size. Where the
+    /// secrets of a plugin have so many forms that the host would be busy with them, whole texts are
+    /// hidden.
     pub(crate) fn within<'a>(
         secrets: impl IntoIterator<Item = &'a Secret>,
         bytes_max: usize,
     ) -> Self {
-        let mut forms = BTreeSet::new();
+        Self::of(secrets, Forms::new(bytes_max, FORM_BYTES_MAX))
+    }
+
+    fn of<'a>(secrets: impl IntoIterator<Item = &'a Secret>, mut forms: Forms) -> Self {
         for secret in secrets {
-            add_forms(secret.expose(), bytes_max, &mut forms);
+            add_forms(secret.expose(), &mut forms);
         }
-        let patterns: Vec<_> = forms.into_iter().map(Zeroizing::new).collect();
+        let whole = forms.is_full();
+        let found = if whole { BTreeSet::new() } else { std::mem::take(&mut forms.set) };
+        let patterns: Vec<_> = found.into_iter().map(Zeroizing::new).collect();
         let longest = patterns.iter().map(|pattern| pattern.len()).max().unwrap_or(0);
         let finder = (!patterns.is_empty()).then(|| {
             AhoCorasick::builder()
@@ -61,12 +74,15 @@ impl Mask {
                 .build(patterns.iter().map(|pattern| pattern.as_slice()))
                 .expect("patterns are bounded by the size of the secrets, far below the automaton's limit")
         });
-        Self { patterns: Arc::new(patterns), finder, longest }
+        Self { patterns: Arc::new(patterns), finder, longest, whole }
     }
 
     /// Hides the secrets in a text that is complete.
     #[must_use]
     pub fn text(&self, text: &str) -> String {
+        if self.whole {
+            return MASK.to_owned();
+        }
         let mut stream = self.stream();
         let mut masked = stream.write(text.as_bytes());
         masked.extend(stream.finish());
@@ -76,7 +92,7 @@ impl Mask {
     /// Whether any secret is in `bytes`, in any of its forms.
     #[must_use]
     pub fn finds(&self, bytes: &[u8]) -> bool {
-        self.finder.as_ref().is_some_and(|finder| finder.is_match(bytes))
+        self.whole || self.finder.as_ref().is_some_and(|finder| finder.is_match(bytes))
     }
 
     /// Hides the secrets in a stream.
@@ -197,50 +213,83 @@ impl Drop for MaskStream {
     }
 }
 
-fn add_forms(value: &[u8], bytes_max: usize, forms: &mut BTreeSet<Vec<u8>>) {
+/// The forms of the secrets, as far as they are looked for.
+struct Forms {
+    set: BTreeSet<Vec<u8>>,
+    bytes: usize,
+    /// Bytes of one form. Nothing is looked for in what is shorter.
+    one_bytes_max: usize,
+    /// Bytes of all forms.
+    bytes_max: usize,
+}
+
+impl Forms {
+    fn new(one_bytes_max: usize, bytes_max: usize) -> Self {
+        Self { set: BTreeSet::new(), bytes: 0, one_bytes_max, bytes_max }
+    }
+
+    fn insert(&mut self, form: Vec<u8>) {
+        self.bytes += form.len();
+        self.set.insert(form);
+    }
+
+    fn is_full(&self) -> bool {
+        self.bytes > self.bytes_max
+    }
+}
+
+impl Drop for Forms {
+    fn drop(&mut self) {
+        for mut form in std::mem::take(&mut self.set) {
+            form.zeroize();
+        }
+    }
+}
+
+fn add_forms(value: &[u8], forms: &mut Forms) {
     let trimmed = value.trim_ascii();
-    if trimmed.is_empty() || bytes_max == 0 {
+    if trimmed.is_empty() || forms.one_bytes_max == 0 {
         // White space alone is no secret, and hiding it would hide the space between words.
         return;
     }
-    add_encodings(value, bytes_max, forms);
-    add_encodings(trimmed, bytes_max, forms);
+    add_encodings(value, forms);
+    add_encodings(trimmed, forms);
     let lines = || value.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
     if lines().count() > 1 {
-        if value.len() <= bytes_max {
+        if value.len() <= forms.one_bytes_max {
             forms.insert(value.split(|byte| *byte == b'\n').collect::<Vec<_>>().join(&b"\r\n"[..]));
         }
         for line in lines().filter(|line| line.len() >= PART_BYTES_MIN) {
-            add_encodings(line, bytes_max, forms);
+            add_encodings(line, forms);
         }
     }
     if matches!(trimmed.first(), Some(b'{' | b'['))
         && let Ok(json) = serde_json::from_slice::<serde_json::Value>(trimmed)
     {
-        add_texts(&json, bytes_max, forms);
+        add_texts(&json, forms);
     }
 }
 
-fn add_texts(json: &serde_json::Value, bytes_max: usize, forms: &mut BTreeSet<Vec<u8>>) {
+fn add_texts(json: &serde_json::Value, forms: &mut Forms) {
     use serde_json::Value;
     match json {
-        Value::Array(items) => items.iter().for_each(|item| add_texts(item, bytes_max, forms)),
+        Value::Array(items) => items.iter().for_each(|item| add_texts(item, forms)),
         Value::Object(entries) => {
-            entries.values().for_each(|value| add_texts(value, bytes_max, forms));
+            entries.values().for_each(|value| add_texts(value, forms));
         }
         Value::String(text) if text.len() >= PART_BYTES_MIN => {
-            add_encodings(text.as_bytes(), bytes_max, forms);
+            add_encodings(text.as_bytes(), forms);
         }
         Value::Number(number) if number.to_string().len() >= PART_BYTES_MIN => {
-            add_encodings(number.to_string().as_bytes(), bytes_max, forms);
+            add_encodings(number.to_string().as_bytes(), forms);
         }
         Value::Bool(_) | Value::Null | Value::Number(_) | Value::String(_) => {}
     }
 }
 
-fn add_encodings(value: &[u8], bytes_max: usize, forms: &mut BTreeSet<Vec<u8>>) {
-    if value.len() > bytes_max {
-        // No form of it is shorter.
+fn add_encodings(value: &[u8], forms: &mut Forms) {
+    // No form of it is shorter.
+    if value.len() > forms.one_bytes_max || forms.is_full() {
         return;
     }
     forms.insert(value.to_vec());
@@ -426,6 +475,21 @@ mod tests {
         masked.extend(stream.write(b"ab"));
         masked.extend(stream.finish());
         assert_eq!(String::from_utf8(masked).unwrap(), format!("{MASK}b"));
+    }
+
+    #[test]
+    fn what_cannot_be_looked_for_is_hidden_whole() {
+        let line = |n: usize| format!("{n:08}\n");
+        let small = Secret::from((0..100).map(line).collect::<String>());
+        let large = Secret::from((0..100_000).map(line).collect::<String>());
+        let mask = Mask::within([&small], 1000);
+        assert_eq!(mask.text("the line 00000042"), format!("the line {MASK}"));
+        assert!(!mask.finds(b"nothing"));
+        let mask = Mask::within([&small, &large], 1000);
+        assert_eq!(mask.text("nothing"), MASK);
+        assert!(mask.finds(b"nothing"));
+        // Nothing is looked for in nothing.
+        assert_eq!(format!("{:?}", Mask::within([&small], 0)), "Mask(0 forms)");
     }
 
     #[test]
