@@ -2,6 +2,7 @@
 //! what stopped it, and by [`Explain`] whose fault it is and what to do.
 
 use crate::limits;
+use crate::text;
 use coffer_grants::{
     Blame, Denied, Explain, GrantError, ManifestError, Reference, SettingsError, Verb,
 };
@@ -433,11 +434,12 @@ impl Cause {
     }
 }
 
-/// What a call was about, for its messages.
+/// What a call was about, for its messages. Who asks may have the key from a bundle or from a listing, so
+/// it is escaped like everything that came from elsewhere.
 pub(crate) fn what(verb: Verb, references: &[Reference]) -> String {
     match (verb, references) {
         (Verb::List, _) => "keys".into(),
-        (_, [reference]) => reference.to_string(),
+        (_, [reference]) => text::escape(&reference.to_string()),
         (_, several) => format!("{} references", several.len()),
     }
 }

@@ -516,10 +516,10 @@ fn text_bytes_max(texts: bool) -> usize {
 fn said(error: wit::Error, reference: &Reference, mask: &Mask) -> Cause {
     let missing = match (&error, reference.source()) {
         (wit::Error::NotFound, Source::Env) => {
-            Some(format!("the environment variable {} is not set", reference.key()))
+            Some(format!("the environment variable {} is not set", text::escape(reference.key())))
         }
         (wit::Error::NotFound, Source::Path) => {
-            Some(format!("there is no file {}", reference.key()))
+            Some(format!("there is no file {}", text::escape(reference.key())))
         }
         (wit::Error::NotFound, Source::Command | Source::Secret | Source::Value) => None,
         _ => None,
