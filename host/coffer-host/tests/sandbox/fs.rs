@@ -1,11 +1,13 @@
 //! Files: what is below a granted directory and nothing else, whatever the path looks like.
 
-use crate::stage::{Stage, ask, contains};
-use coffer_host::Store;
+use crate::stage::{Stage, ask, contains, refused};
+use coffer_host::limits::Limits;
+use coffer_host::{Blame, Store};
 use serde_json::json;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::time::Duration;
 use tempfile::TempDir;
 
 guest_artifacts::foreach_fs!(ran);
@@ -179,4 +181,23 @@ async fn fs_link() {
     let tree = tree();
     let store = store("fs_link", tree.path(), "read-write");
     assert_eq!(ask(&store, "file").await.unwrap(), "made,inside");
+}
+
+/// Opening a pipe waits for whoever is at its other end. The call is over at its deadline all the same.
+#[tokio::test]
+async fn a_pipe_does_not_hold_a_call() {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+    let tree = tree();
+    let pipe = tree.path().join("granted/pipe");
+    mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    let grant = json!({ "host": tree.path().join("granted"), "access": "read-only" });
+    let store = Stage::of("fs_read")
+        .grants(json!({ "directories": [grant] }))
+        .limits(Limits { call: Duration::from_millis(300), ..Limits::default() })
+        .open();
+    let result = ask(&store, "pipe").await;
+    assert_eq!(ask(&store, "file").await.unwrap(), "inside");
+    // Lets go the thread that waits.
+    fs::File::options().read(true).write(true).open(&pipe).unwrap();
+    refused(result, "deadline", Blame::Plugin);
 }

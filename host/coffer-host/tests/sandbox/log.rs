@@ -6,6 +6,7 @@ use coffer_host::Blame;
 use coffer_host::limits::{LOG_BYTES_MAX, LOG_LINES_MAX};
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::DefaultGuard;
@@ -129,4 +130,19 @@ async fn log_secret_then_too_large() {
     let text = seen.lines().join("\n");
     contains(&text, "resolved *******");
     lacks(&text, "hunter2");
+}
+
+/// However large a value is and however many lines it has, hiding it does not keep the host busy.
+#[tokio::test]
+async fn a_large_value_is_hidden() {
+    let store = Stage::of("log_secret").open();
+    let line = |n: u32| format!("{n:x}-canary-{}\n", n.wrapping_mul(2_654_435_761));
+    let long: String = (0..40_000).map(line).collect();
+    let begun = Instant::now();
+    for value in [&long[..], &long[..20_000]] {
+        let seen = Seen::begin();
+        assert_eq!(ask(&store, value).await.unwrap(), value);
+        lacks(&seen.lines().join("\n"), "canary");
+    }
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
 }

@@ -1,6 +1,7 @@
 //! Answers: as many as were asked for, within their bounds, and with nothing of a guest's text as it is.
 
 use crate::stage::{Stage, ask, contains, lacks, refused, secret, told, value};
+use coffer_host::grants::{Reference, Source};
 use coffer_host::limits::{GUEST_TEXT_BYTES_MAX, Limits, REFERENCES_MAX, VERSION_BYTES_MAX};
 use coffer_host::{Blame, Cause, Existing, MASK, Store};
 
@@ -59,6 +60,35 @@ async fn result_error_text() {
     }
     // Larger than what may cross: it does not even get to be cut.
     refused(ask(&store, (20 << 20).to_string()).await, "limit", Blame::Plugin);
+}
+
+/// Who asks may have the key from a bundle, or from a plugin's own listing.
+#[tokio::test]
+async fn a_key_is_shown_escaped() {
+    let store = Stage::of("result_says").grants(serde_json::json!({
+        "referenced": ["env"], "directories": [{ "host": "/", "access": "read-only" }],
+    }));
+    let store = store.open();
+    let key = "/a\u{202e}gpj\u{200b}\u{2028}";
+    for (source, key) in [
+        (Source::Secret, &key[1..]),
+        (Source::Env, key),
+        (Source::Path, key),
+        (Source::Command, key),
+    ] {
+        let result = store.resolve_one(&Reference::new(source, key).unwrap()).await;
+        contains(&refused(result, "other", Blame::Plugin), "\\u{202e}gpj");
+    }
+    // The same where the host finds words of its own for what the plugin did not find.
+    let host = crate::stage::host();
+    let plugin = Stage::with(guest_artifacts::plugin("host")).on(host).grants(serde_json::json!({
+        "referenced": ["env"], "directories": [{ "host": "/", "access": "read-only" }],
+    }));
+    let plugin = plugin.open();
+    for source in [Source::Env, Source::Path] {
+        let result = plugin.resolve_one(&Reference::new(source, key).unwrap()).await;
+        contains(&refused(result, "not-found", Blame::Operator), "\\u{202e}gpj");
+    }
 }
 
 #[tokio::test]
