@@ -3,7 +3,7 @@
 use crate::config::{Config, ConfigError, StoreEntry};
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
-use coffer_host::grants::{Grants, Reference};
+use coffer_host::grants::{Grants, Reference, Source};
 use coffer_host::{
     Blame, CallError, Explain, Granted, Host, LoadError, OpenError, Plugin, Secret, Store,
     StoreConfig, limits,
@@ -89,6 +89,19 @@ impl Stores {
     /// [`StoreError`].
     pub async fn default(&self) -> Result<Store, StoreError> {
         self.open(&self.default_name()).await
+    }
+
+    /// Opens the store that a reference is for when none is named: the default one for a secret, the one
+    /// that reaches this machine for anything else.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn for_reference(&self, reference: &Reference) -> Result<Store, StoreError> {
+        match reference.source() {
+            Source::Secret => self.default().await,
+            Source::Command | Source::Env | Source::Path | Source::Value => self.open(HOST).await,
+        }
     }
 
     /// Opens a store. Nothing of its plugin runs; but if its settings take secrets from the default

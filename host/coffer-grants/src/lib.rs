@@ -17,6 +17,7 @@ mod http;
 mod manifest;
 mod reference;
 mod settings;
+mod shown;
 mod template;
 mod url;
 

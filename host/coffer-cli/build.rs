@@ -1,0 +1,44 @@
+//! Puts the first-party plugins into the binary. They are components, which another target's build makes
+//! first.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a build script is told by cargo where it is, by variables"
+)]
+
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+/// The names in the configuration, other names, and the file.
+const PLUGINS: [(&str, &[&str], &str); 2] = [
+    ("filesystem", &["secrets.porter.filesystem", "porter.filesystem"], "coffer_plugin_filesystem"),
+    ("host", &["secrets.porter.host", "porter.host"], "coffer_plugin_host"),
+];
+
+#[expect(clippy::disallowed_macros, reason = "this is how a build script talks to cargo")]
+fn main() {
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets this for a build script"));
+    // target/<profile>/build/<package>/out, or one folder deeper if a target was named.
+    let components = |target: &Path| target.join("wasm32-unknown-unknown/plugin");
+    let found = out.ancestors().skip(3).take(3).map(components).find(|folder| folder.is_dir());
+    let Some(folder) = found else {
+        println!(
+            "cargo::error=the first-party plugins are not built yet; run `just plugins` first, or `just \
+             build` for all of it"
+        );
+        return;
+    };
+    let mut source = String::from("&[\n");
+    for (name, aliases, file) in PLUGINS {
+        let path = folder.join(file).with_extension("wasm");
+        println!("cargo::rerun-if-changed={}", path.display());
+        if !path.is_file() {
+            println!("cargo::error={file}.wasm is not built yet; run `just plugins` first");
+        }
+        source += &format!(
+            "    Bundled {{ name: {name:?}, aliases: &{aliases:?}, component: include_bytes!({path:?}) }},\n"
+        );
+    }
+    source += "]\n";
+    fs::write(out.join("bundled.rs"), source).expect("cargo made OUT_DIR for this");
+}

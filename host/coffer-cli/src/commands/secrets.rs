@@ -1,0 +1,116 @@
+//! secrets get, put, delete, list.
+
+use super::installations::text;
+use crate::arguments::{Format, Global, InStore, Secrets};
+use crate::given;
+use crate::output;
+use crate::session::Session;
+use coffer_bundle::Stores;
+use coffer_host::grants::{Reference, Source};
+use coffer_host::{Existing, MASK, Store};
+use serde_json::{Map, Value, json};
+
+/// Asks a store.
+///
+/// # Errors
+///
+/// Whatever the store says.
+pub(super) async fn run(global: &Global, command: Secrets) -> anyhow::Result<()> {
+    let session = Session::open(global)?;
+    let stores = session.stores()?;
+    match command {
+        Secrets::Get { keys, source, store, reveal } => {
+            get(global, &stores, &keys, source.parse()?, &store, reveal).await
+        }
+        Secrets::Put { key, value, store, keep } => {
+            let reference = Reference::secret(key.as_str())?;
+            let secret = given::from_elsewhere(&value, &key)?;
+            let existing = if keep { Existing::Keep } else { Existing::Replace };
+            let store = open(&stores, &store).await?;
+            store.put(&reference, &secret, existing).await?;
+            done(global, "kept", &[key], &store)
+        }
+        Secrets::Delete { keys, store } => {
+            let references: Vec<Reference> =
+                keys.iter().map(Reference::secret).collect::<Result<_, _>>()?;
+            let store = open(&stores, &store).await?;
+            for reference in &references {
+                store.delete(reference).await?;
+            }
+            done(global, "deleted", &keys, &store)
+        }
+        Secrets::List { prefix, store } => {
+            let store = open(&stores, &store).await?;
+            let keys = store.list(&prefix).await?;
+            output::result(global.output, &json!(keys), || {
+                keys.iter().map(|key| format!("{key}\n")).collect()
+            })
+        }
+    }
+}
+
+async fn get(
+    global: &Global,
+    stores: &Stores,
+    keys: &[String],
+    source: Source,
+    store: &InStore,
+    reveal: bool,
+) -> anyhow::Result<()> {
+    let references: Vec<Reference> =
+        keys.iter().map(|key| Reference::new(source, key.as_str())).collect::<Result<_, _>>()?;
+    let store = match &store.store {
+        Some(name) => stores.open(name).await?,
+        None => stores.for_reference(&references[0]).await?,
+    };
+    let mut secrets = Vec::new();
+    for answer in store.resolve(&references).await {
+        secrets.push(answer?);
+    }
+    // One value for a program that reads it: every byte, and no line break that is not its own.
+    if let ([secret], true, Format::Text) = (secrets.as_slice(), reveal, global.output) {
+        return output::bytes(secret.expose());
+    }
+    let entry = |secret| {
+        let mut entry = Map::new();
+        entry.insert("value".into(), if reveal { text(secret) } else { MASK.into() });
+        if let Some(version) = secret.version() {
+            entry.insert("version".into(), version.into());
+        }
+        if let Some(expires_at_ms) = secret.expires_at_ms() {
+            entry.insert("expires-at-ms".into(), expires_at_ms.into());
+        }
+        Value::Object(entry)
+    };
+    // The key of a literal value is the value.
+    let shown = |key: &String| if source == Source::Value { MASK.to_owned() } else { key.clone() };
+    let values: Map<String, Value> =
+        keys.iter().map(shown).zip(secrets.iter().map(entry)).collect();
+    output::result(global.output, &Value::Object(values.clone()), || match values.len() {
+        1 => format!("{MASK}\n"),
+        _ => {
+            let rows: Vec<_> = values
+                .iter()
+                .map(|(key, entry)| {
+                    vec![key.clone(), entry["value"].as_str().unwrap_or_default().to_owned()]
+                })
+                .collect();
+            output::table(&["KEY", "VALUE"], &rows)
+        }
+    })
+}
+
+/// The store that was named, or the default one.
+async fn open(stores: &Stores, named: &InStore) -> anyhow::Result<Store> {
+    Ok(match &named.store {
+        Some(name) => stores.open(name).await?,
+        None => stores.default().await?,
+    })
+}
+
+fn done(global: &Global, what: &str, keys: &[String], store: &Store) -> anyhow::Result<()> {
+    let value = json!({ "done": what, "keys": keys, "store": store.name() });
+    output::result(global.output, &value, || {
+        format!("{what} {} in {}\n", keys.join(", "), store.name())
+    })
+}

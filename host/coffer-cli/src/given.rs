@@ -1,0 +1,108 @@
+//! Values that are given on the command line: as they are, from a file, or from standard input.
+
+use anyhow::{Context as _, bail};
+use cap_std::ambient_authority;
+use cap_std::fs::Dir;
+use coffer_host::{Secret, limits};
+use std::collections::BTreeMap;
+use std::io::{self, IsTerminal as _, Read};
+use std::path::Path;
+
+/// Reads `NAME=VALUE`, `NAME=@FILE` and `NAME=-`.
+///
+/// # Errors
+///
+/// Says which one is wrong, without its value.
+pub(crate) fn parameters(given: &[String]) -> anyhow::Result<BTreeMap<String, Secret>> {
+    let mut parameters = BTreeMap::new();
+    let mut asked = false;
+    for (index, text) in given.iter().enumerate() {
+        let Some((name, value)) = text.split_once('=').filter(|(name, _)| !name.is_empty()) else {
+            bail!(Usage(format!("--param number {} is not NAME=VALUE", index + 1)));
+        };
+        if value == "-" && std::mem::replace(&mut asked, true) {
+            bail!(Usage("only one --param can be `-`: there is one standard input".into()));
+        }
+        let secret = match value.strip_prefix('@') {
+            None if value != "-" => Secret::from(value),
+            _ => from_elsewhere(value, name)?,
+        };
+        if parameters.insert(name.to_owned(), secret).is_some() {
+            bail!(Usage(format!("--param {name} is given twice")));
+        }
+    }
+    Ok(parameters)
+}
+
+/// Reads `@FILE` or `-`. A line that was typed has no line break at its end; a file has every byte.
+///
+/// # Errors
+///
+/// Says what could not be read.
+pub(crate) fn from_elsewhere(place: &str, name: &str) -> anyhow::Result<Secret> {
+    match place.strip_prefix('@') {
+        Some(file) => {
+            let bytes = read_file(Path::new(file))?;
+            Ok(Secret::new(bytes))
+        }
+        None if place == "-" && io::stdin().is_terminal() => {
+            let typed = rpassword::prompt_password(format!("{name}: "))
+                .context("cannot ask on this terminal")?;
+            Ok(Secret::from(typed))
+        }
+        None if place == "-" => {
+            let bytes = read(io::stdin().lock()).context("cannot read standard input")?;
+            Ok(Secret::new(bytes))
+        }
+        None => bail!(Usage(format!(
+            "the value of `{name}` must be `@FILE` or `-`, so that no other process sees it"
+        ))),
+    }
+}
+
+/// Reads a file that was named on the command line.
+///
+/// # Errors
+///
+/// Says which file and what the operating system says.
+pub(crate) fn read_file(path: &Path) -> anyhow::Result<Vec<u8>> {
+    let what = || Usage(format!("cannot read {}", path.display()));
+    let path = std::path::absolute(path).with_context(what)?;
+    let parent = path.parent().unwrap_or(Path::new("/"));
+    let name = path.file_name().unwrap_or_default();
+    let file = Dir::open_ambient_dir(parent, ambient_authority())
+        .and_then(|directory| directory.open(name))
+        .with_context(what)?;
+    read(file).with_context(what)
+}
+
+/// Reads standard input whole, as text.
+///
+/// # Errors
+///
+/// If it is too long, or no text.
+pub(crate) fn read_stdin() -> anyhow::Result<Vec<u8>> {
+    read(io::stdin().lock()).context("cannot read standard input")
+}
+
+fn read(reader: impl Read) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    reader.take(limits::ANSWER_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
+    if bytes.len() > limits::ANSWER_BYTES_MAX {
+        let message = format!("it has more than {} bytes", limits::ANSWER_BYTES_MAX);
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
+    }
+    Ok(bytes)
+}
+
+/// Something that is wrong with the command line itself.
+#[derive(Debug)]
+pub(crate) struct Usage(pub(crate) String);
+
+impl std::fmt::Display for Usage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Usage {}

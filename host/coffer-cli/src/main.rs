@@ -1,0 +1,42 @@
+//! The `coffer` binary. It reads the command line, asks the libraries, and prints what they say; it
+//! decides nothing.
+
+mod arguments;
+mod commands;
+mod given;
+mod output;
+mod progress;
+mod session;
+
+use arguments::Arguments;
+use clap::Parser as _;
+use coffer_bundle::Bundled;
+use std::process::ExitCode;
+
+/// The plugins that come with the binary, which answers for them.
+pub(crate) const BUNDLED: &[Bundled] = include!(concat!(env!("OUT_DIR"), "/bundled.rs"));
+
+fn main() -> ExitCode {
+    // Whatever this process makes, a plugin's files included, is its owner's alone.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    let arguments = Arguments::parse();
+    let format = arguments.global.output;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        // One thread waits; one runs a plugin. More are started by what blocks.
+        .worker_threads(2)
+        .enable_all()
+        .build();
+    let result = match runtime {
+        Ok(runtime) => {
+            let result = runtime.block_on(commands::run(arguments));
+            // A driver's child that would not die must not keep this process.
+            runtime.shutdown_background();
+            result
+        }
+        Err(error) => Err(error.into()),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => output::failure(&error, format),
+    }
+}

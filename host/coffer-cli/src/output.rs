@@ -1,0 +1,160 @@
+//! What is printed: results on standard output, errors on standard error. The only place that prints.
+
+use crate::arguments::Format;
+use crate::given::Usage;
+use anyhow::Context as _;
+use coffer_bundle::config::ConfigError;
+use coffer_bundle::driver::DriverError;
+use coffer_bundle::name::NameError;
+use coffer_bundle::sets::SetError;
+use coffer_bundle::{HomeError, LedgerError, PackageError, RunFailure, SpoolError, StoreError};
+use coffer_host::grants::ReferenceError;
+use coffer_host::{Blame, CallError, Explain, LoadError, OpenError};
+use serde_json::{Value, json};
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+/// Prints a result: `value` for machines, or `text` for people.
+///
+/// # Errors
+///
+/// That of the operating system.
+pub(crate) fn result(
+    format: Format,
+    value: &Value,
+    text: impl FnOnce() -> String,
+) -> anyhow::Result<()> {
+    let printed = match format {
+        Format::Json => serde_json::to_string_pretty(value).context("cannot write JSON")? + "\n",
+        Format::Text => text(),
+        Format::Yaml => {
+            let text = serde_saphyr::to_string(value).context("cannot write YAML")?;
+            text.trim_end().to_owned() + "\n"
+        }
+    };
+    bytes(printed.as_bytes())
+}
+
+/// Prints bytes as they are.
+///
+/// # Errors
+///
+/// That of the operating system.
+pub(crate) fn bytes(bytes: &[u8]) -> anyhow::Result<()> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+        // Whoever reads has read enough, as `head` has.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("cannot write to standard output"),
+    }
+}
+
+/// Says something on standard error that is no error.
+pub(crate) fn note(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// A table: columns as wide as their widest cell, with a heading.
+pub(crate) fn table(heading: &[&str], rows: &[Vec<String>]) -> String {
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column));
+        let widest = cells.map(|cell| cell.chars().count()).max().unwrap_or(0);
+        widest.max(heading[column].chars().count())
+    };
+    let widths: Vec<usize> = (0..heading.len()).map(width).collect();
+    let line = |cells: Vec<&str>| {
+        let padded: Vec<String> =
+            cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        padded.join("   ").trim_end().to_owned() + "\n"
+    };
+    let mut text = line(heading.to_vec());
+    for row in rows {
+        text += &line(row.iter().map(String::as_str).collect());
+    }
+    text
+}
+
+/// A moment, as people and machines read it.
+pub(crate) fn moment(ms: i64) -> String {
+    let since = std::time::Duration::from_millis(u64::try_from(ms).unwrap_or(0));
+    humantime::format_rfc3339_seconds(std::time::UNIX_EPOCH + since).to_string()
+}
+
+/// Prints an error, whose fault it is and what to do, and gives the exit code.
+pub(crate) fn failure(error: &anyhow::Error, format: Format) -> ExitCode {
+    let message = message(error);
+    let (blame, next) = match explained(error) {
+        Some(explained) => (explained.blame(), explained.next()),
+        None if error.is::<Usage>() => {
+            (Blame::Requester, "`coffer help` shows how it is used".to_owned())
+        }
+        None => {
+            (Blame::Host, "run it with `--verbosity debug`, and report it if it stays".to_owned())
+        }
+    };
+    let mut stderr = io::stderr().lock();
+    let _ = match format {
+        Format::Json => {
+            let value = json!({ "error": message, "fault": blame.to_string(), "next": next });
+            writeln!(stderr, "{value}")
+        }
+        Format::Text | Format::Yaml => {
+            writeln!(stderr, "error: {message}\nfault: {blame}\nnext: {}", next.trim_end())
+        }
+    };
+    ExitCode::from(exit_code(error, blame))
+}
+
+/// What is said, each thing once: an error often repeats the one that it came from.
+fn message(error: &anyhow::Error) -> String {
+    let mut message = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if message.is_empty() {
+            message = cause;
+        } else if !message.contains(&cause) {
+            message = format!("{message}: {cause}");
+        }
+    }
+    message
+}
+
+fn exit_code(error: &anyhow::Error, blame: Blame) -> u8 {
+    match error.downcast_ref::<RunFailure>() {
+        Some(RunFailure::Driver(DriverError::Cancelled)) => return 130,
+        Some(failure) if failure.ran() => return 1,
+        Some(_) | None => {}
+    }
+    match blame {
+        Blame::Requester => 2,
+        Blame::Operator => 3,
+        Blame::Plugin => 4,
+        Blame::Backend => 5,
+        Blame::Host => 6,
+    }
+}
+
+/// The error that says whose fault it is, among all that libraries give.
+fn explained(error: &anyhow::Error) -> Option<&dyn Explain> {
+    macro_rules! first {
+        ($($type:ty),+ $(,)?) => {
+            $(if let Some(error) = error.downcast_ref::<$type>() { return Some(error); })+
+        };
+    }
+    first!(
+        CallError,
+        ConfigError,
+        DriverError,
+        HomeError,
+        LedgerError,
+        LoadError,
+        NameError,
+        OpenError,
+        PackageError,
+        ReferenceError,
+        RunFailure,
+        SetError,
+        SpoolError,
+        StoreError,
+    );
+    None
+}

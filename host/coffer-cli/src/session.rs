@@ -1,0 +1,203 @@
+//! What commands work with, opened from the command line and the environment: the only place that reads
+//! the latter.
+
+use crate::BUNDLED;
+use crate::arguments::{Global, Namespace};
+use crate::given::{self, Usage};
+use anyhow::Context as _;
+use cap_std::ambient_authority;
+use cap_std::fs::Dir;
+use coffer_bundle::config::{Config, Verbosity};
+use coffer_bundle::document::{self, Format};
+use coffer_bundle::driver::Scratch;
+use coffer_bundle::{Home, Ledger, Spool, Stores};
+use coffer_host::Host;
+use coffer_host::audit::JsonLines;
+use std::env;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// coffer's own directory and its configuration.
+pub(crate) struct Session {
+    pub(crate) home: Home,
+    pub(crate) config: Config,
+    /// Where the configuration is, if there is one.
+    pub(crate) config_path: Option<PathBuf>,
+}
+
+impl Session {
+    /// Opens coffer's directory and reads the configuration.
+    ///
+    /// # Errors
+    ///
+    /// If either cannot be.
+    pub(crate) fn open(global: &Global) -> anyhow::Result<Self> {
+        let home = Home::open(&home_path(global)?)?;
+        let found = match &global.config {
+            Some(path) => {
+                let bytes = given::read_file(path)?;
+                let text = String::from_utf8(bytes)
+                    .map_err(|_| Usage(format!("{} is no text in UTF-8", path.display())))?;
+                Some((path.clone(), text))
+            }
+            None => home.configuration()?,
+        };
+        let (config_path, document) = match found {
+            Some((path, text)) => {
+                let document = document::read(&text, Format::of(&path))
+                    .map_err(coffer_bundle::config::ConfigError::from)
+                    .with_context(|| {
+                        format!("the configuration {} cannot be read", path.display())
+                    })?;
+                (Some(path), document)
+            }
+            None => (None, serde_json::Value::Null),
+        };
+        let config = Config::parse(document, &variable, global.context.as_deref());
+        let config = match &config_path {
+            Some(path) => config
+                .with_context(|| format!("the configuration {} cannot be used", path.display()))?,
+            None => config?,
+        };
+        let verbosity = match &global.verbosity {
+            None => config.verbosity,
+            Some(word) => Verbosity::parse(word)
+                .ok_or_else(|| Usage("--verbosity is debug, info, warning or error".into()))?,
+        };
+        tell(verbosity);
+        Ok(Self { home, config, config_path })
+    }
+
+    /// The stores of the configuration.
+    ///
+    /// # Errors
+    ///
+    /// If the machine cannot give what running plugins needs.
+    pub(crate) fn stores(&self) -> anyhow::Result<Stores> {
+        let key = self.home.key("cache")?;
+        let host = Host::builder()
+            .audit(JsonLines::new(self.home.audit()?))
+            .base(self.home.path())
+            .user_home(user_home().unwrap_or_else(|| PathBuf::from("/")))
+            .compiled_code(self.home.private("cache")?, &key)
+            .build()?;
+        Ok(Stores::new(host, self.config.clone(), BUNDLED, self.home.path()))
+    }
+
+    /// The ledger.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be opened, or the configuration wants another one than SQLite.
+    pub(crate) fn ledger(&self) -> anyhow::Result<Ledger> {
+        use coffer_bundle::config::StorageKind;
+        let storage = self.config.default_storage().fill(&std::collections::BTreeMap::new())?;
+        match storage.kind {
+            StorageKind::Sqlite => Ok(Ledger::open(&self.home.ledger()?)?),
+            StorageKind::Mongodb | StorageKind::Postgresql => Err(Usage(
+                "this version of coffer keeps its ledger in SQLite only; set `default-storage-plugin: \
+                 sqlite` in the configuration"
+                    .into(),
+            )
+            .into()),
+        }
+    }
+
+    /// Where outputs wait for their store.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be opened.
+    pub(crate) fn spool(&self) -> anyhow::Result<Spool> {
+        Ok(Spool::open(&self.home)?)
+    }
+
+    /// Where native drivers have files: in memory, where the machine has a place for that.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such place.
+    #[expect(clippy::disallowed_methods, reason = "this is where the environment is read")]
+    pub(crate) fn scratch(&self) -> anyhow::Result<Scratch> {
+        let runtime = env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+        let places = runtime.into_iter().chain([PathBuf::from("/dev/shm"), env::temp_dir()]);
+        let mut refused =
+            Usage("there is no directory for the files of native drivers".into()).into();
+        for place in places.filter(|place| place.is_absolute()) {
+            match Dir::open_ambient_dir(&place, ambient_authority())
+                .and_then(|directory| Scratch::open(&directory, &place))
+            {
+                Ok(scratch) => return Ok(scratch),
+                Err(error) => {
+                    refused = anyhow::Error::new(error).context(format!(
+                        "cannot make a directory for the files of native drivers in {}",
+                        place.display()
+                    ));
+                }
+            }
+        }
+        Err(refused)
+    }
+
+    /// The namespace that was asked for, or the configuration's.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be one.
+    pub(crate) fn namespace(&self, asked: &Namespace) -> anyhow::Result<String> {
+        match asked.namespace.as_deref() {
+            None => Ok(self.config.namespace.clone()),
+            Some("") => Ok(String::new()),
+            Some(name) => {
+                Ok(name.parse::<coffer_bundle::name::Name>().context("--namespace")?.to_string())
+            }
+        }
+    }
+}
+
+/// Where native drivers are searched.
+#[expect(clippy::disallowed_methods, reason = "this is where the environment is read")]
+pub(crate) fn path() -> Option<OsString> {
+    env::var_os("PATH")
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is where the environment is read")]
+fn variable(name: &str) -> Option<String> {
+    env::var(name).ok()
+}
+
+fn user_home() -> Option<PathBuf> {
+    variable("HOME").filter(|home| !home.is_empty()).map(PathBuf::from)
+}
+
+fn home_path(global: &Global) -> anyhow::Result<PathBuf> {
+    let asked = global.home.clone().filter(|path| !path.as_os_str().is_empty());
+    let path = asked.or_else(|| user_home().map(|home| home.join(".coffer")));
+    Ok(path.ok_or_else(|| {
+        Usage("neither --home nor COFFER_HOME nor HOME says where coffer's directory is".into())
+    })?)
+}
+
+/// Tells on standard error what libraries log.
+fn tell(verbosity: Verbosity) {
+    use tracing_subscriber::filter::{LevelFilter, Targets};
+    use tracing_subscriber::layer::SubscriberExt as _;
+    use tracing_subscriber::util::SubscriberInitExt as _;
+    let level = match verbosity {
+        Verbosity::Debug => LevelFilter::DEBUG,
+        Verbosity::Error => LevelFilter::ERROR,
+        Verbosity::Info => LevelFilter::INFO,
+        Verbosity::Warning => LevelFilter::WARN,
+    };
+    // What is below logs requests and headers; only what coffer itself says is known to have no value.
+    let ours = Targets::new()
+        .with_target("coffer_bundle", level)
+        .with_target("coffer_host", level)
+        .with_target("coffer", level);
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .without_time();
+    // Only one session is opened per process; a second one keeps what the first has set.
+    let _ = tracing_subscriber::registry().with(lines).with(ours).try_init();
+}
