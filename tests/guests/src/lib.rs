@@ -35,6 +35,24 @@ pub fn report(found: impl ToString) -> Result<Secret, Error> {
     Ok(Secret::new(found.to_string()))
 }
 
+/// Pages of the first memory.
+#[must_use]
+pub fn memory_pages() -> usize {
+    #[cfg(target_arch = "wasm32")]
+    return core::arch::wasm32::memory_size::<0>();
+    #[cfg(not(target_arch = "wasm32"))]
+    0
+}
+
+/// Grows the first memory by `pages`; whether it could be.
+#[must_use]
+pub fn grow_memory(pages: usize) -> bool {
+    #[cfg(target_arch = "wasm32")]
+    return core::arch::wasm32::memory_grow::<0>(pages) != usize::MAX;
+    #[cfg(not(target_arch = "wasm32"))]
+    return pages == 0;
+}
+
 /// A number in a key.
 ///
 /// # Panics
