@@ -1,11 +1,9 @@
-//! The plugins that come with coffer, from the component to the disk, with what their own manifests ask
-//! for.
+//! The plugin `filesystem`, from the component to the disk, with what its own manifest asks for.
 
-use crate::stage::{contains, explained, lacks, refused, secret, value};
-use coffer_host::grants::{Grants, KEY_BYTES_MAX, Reference, Source};
-use coffer_host::limits::Limits;
+use crate::stage::{contains, explained, refused, secret, value};
+use coffer_host::grants::{KEY_BYTES_MAX, Reference, Source};
 use coffer_host::{Blame, Existing, Granted, Host, Secret, Store, StoreConfig};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
@@ -39,7 +37,7 @@ async fn get(store: &Store, key: &str) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn filesystem_keeps_what_it_is_given() {
+async fn keeps_what_it_is_given() {
     let home = TempDir::new().unwrap();
     let store = filesystem(home.path());
     assert!(store.capabilities().writer && store.capabilities().lister);
@@ -64,7 +62,7 @@ async fn filesystem_keeps_what_it_is_given() {
 }
 
 #[tokio::test]
-async fn filesystem_keeps_or_replaces() {
+async fn keeps_or_replaces() {
     let home = TempDir::new().unwrap();
     let store = filesystem(home.path());
     let key = secret("k");
@@ -87,7 +85,7 @@ async fn filesystem_keeps_or_replaces() {
 }
 
 #[tokio::test]
-async fn filesystem_keys_never_meet() {
+async fn keys_never_meet() {
     let home = TempDir::new().unwrap();
     let store = filesystem(home.path());
     let mut keys: Vec<String> = (0x20..0x7f_u8)
@@ -180,7 +178,7 @@ async fn filesystem_keys_never_meet() {
 /// WASI has no modes, so a file has what the process's umask leaves of 0666; what keeps others out is the
 /// directory, each time it is opened.
 #[tokio::test]
-async fn filesystem_files_are_as_private_as_their_directory() {
+async fn files_are_as_private_as_their_directory() {
     let home = TempDir::new().unwrap();
     // A directory that others could look into is closed.
     fs::create_dir(home.path().join("secrets")).unwrap();
@@ -199,7 +197,7 @@ async fn filesystem_files_are_as_private_as_their_directory() {
 }
 
 #[tokio::test]
-async fn filesystem_follows_no_link() {
+async fn follows_no_link() {
     let home = TempDir::new().unwrap();
     let store = filesystem(home.path());
     let outside = home.path().join("outside");
@@ -231,7 +229,7 @@ async fn filesystem_follows_no_link() {
 
 /// Where files are written before they are moved into place, somebody who can write there plants a link.
 #[tokio::test]
-async fn filesystem_does_not_write_through_a_planted_directory() {
+async fn does_not_write_through_a_planted_directory() {
     let home = TempDir::new().unwrap();
     let store = filesystem(home.path());
     let elsewhere = home.path().join("elsewhere");
@@ -244,7 +242,7 @@ async fn filesystem_does_not_write_through_a_planted_directory() {
 }
 
 #[tokio::test]
-async fn filesystem_ignores_what_a_crash_left() {
+async fn ignores_what_a_crash_left() {
     let home = TempDir::new().unwrap();
     let store = filesystem(home.path());
     store.put(&secret("k"), &value("old"), Existing::Keep).await.unwrap();
@@ -272,7 +270,7 @@ async fn filesystem_ignores_what_a_crash_left() {
 }
 
 #[tokio::test]
-async fn filesystem_resolves_nothing_else() {
+async fn resolves_nothing_else() {
     let home = TempDir::new().unwrap();
     let store = filesystem(home.path());
     for (source, kind, blame) in [
@@ -284,10 +282,7 @@ async fn filesystem_resolves_nothing_else() {
         let reference = Reference::new(source, "/etc/passwd").unwrap();
         refused(store.resolve_one(&reference).await, kind, blame);
     }
-    let plugin = store.plugin().clone();
     let host = Host::builder().base(home.path()).build().unwrap();
-    let plugin = host.load(&guest_artifacts::plugin("filesystem")).map(|_| plugin).unwrap();
-    drop(plugin);
     // Without what it asks for it can do nothing.
     let plugin = host.load(&guest_artifacts::plugin("filesystem")).unwrap();
     let bare = host.store("bare", &plugin, StoreConfig::default()).unwrap();
@@ -298,98 +293,4 @@ async fn filesystem_resolves_nothing_else() {
     let config = StoreConfig { settings, grants: Granted::AsAsked, ..StoreConfig::default() };
     let error = host.store("files", &plugin, config).unwrap_err();
     contains(&explained(&error, Blame::Operator), "cannot be opened");
-}
-
-fn host_plugin(grants: Value, limits: Limits) -> Store {
-    let host = crate::stage::host();
-    let plugin = host.load(&guest_artifacts::plugin("host")).unwrap();
-    let grants: Grants = serde_json::from_value(grants).unwrap();
-    let config = StoreConfig { grants: Granted::Only(grants), limits, ..StoreConfig::default() };
-    host.store("host", &plugin, config).unwrap()
-}
-
-async fn resolve(
-    store: &Store,
-    source: Source,
-    key: &str,
-) -> Result<String, coffer_host::CallError> {
-    let reference = Reference::new(source, key).unwrap();
-    let secret = store.resolve_one(&reference).await?;
-    Ok(secret.expose_text().unwrap().to_owned())
-}
-
-#[tokio::test]
-async fn host_resolves_variables_and_values() {
-    let host = crate::stage::host();
-    let plugin = host.load(&guest_artifacts::plugin("host")).unwrap();
-    let config = StoreConfig { grants: Granted::AsAsked, ..StoreConfig::default() };
-    let store = host.store("host", &plugin, config).unwrap();
-    assert!(!store.capabilities().writer && !store.capabilities().lister);
-    // Cargo sets it for the process of a test.
-    assert_eq!(resolve(&store, Source::Env, "CARGO_PKG_NAME").await.unwrap(), "coffer-host");
-    let result = resolve(&store, Source::Env, "COFFER_TEST_THAT_NOBODY_SETS").await;
-    let text = refused(result, "not-found", Blame::Operator);
-    contains(&text, "the environment variable COFFER_TEST_THAT_NOBODY_SETS is not set");
-    for literal in ["literal", "", "two\nlines", "\u{1b}"] {
-        assert_eq!(resolve(&store, Source::Value, literal).await.unwrap(), literal);
-    }
-    // It asks for variables and nothing else.
-    refused(resolve(&store, Source::Path, "/etc/hostname").await, "denied", Blame::Operator);
-    refused(resolve(&store, Source::Command, "id").await, "other", Blame::Operator);
-    refused(resolve(&store, Source::Secret, "k").await, "unsupported", Blame::Requester);
-    let result = store.put(&secret("k"), &value("v"), Existing::Keep).await;
-    refused(result, "capability", Blame::Operator);
-}
-
-#[tokio::test]
-async fn host_resolves_files() {
-    let home = TempDir::new().unwrap();
-    fs::create_dir(home.path().join("granted")).unwrap();
-    let granted = home.path().join("granted");
-    fs::write(granted.join("token"), "t0ken\n").unwrap();
-    fs::write(home.path().join("outside"), "OUTSIDE").unwrap();
-    symlink("../outside", granted.join("up")).unwrap();
-    symlink("token", granted.join("link")).unwrap();
-    let store = host_plugin(
-        json!({ "directories": [{ "host": granted, "access": "read-only" }] }),
-        Limits::default(),
-    );
-    let path = |name: &str| granted.join(name).to_str().unwrap().to_owned();
-    assert_eq!(resolve(&store, Source::Path, &path("token")).await.unwrap(), "t0ken\n");
-    // Mounted secrets are links within their directory.
-    assert_eq!(resolve(&store, Source::Path, &path("link")).await.unwrap(), "t0ken\n");
-    let text =
-        refused(resolve(&store, Source::Path, &path("absent")).await, "not-found", Blame::Operator);
-    contains(&text, &format!("there is no file {}", path("absent")));
-    let result = resolve(&store, Source::Path, "/etc/hostname").await;
-    let text = refused(result, "denied", Blame::Operator);
-    contains(&text, "directories:\n        - host: /etc\n          access: read-only");
-    for way_out in
-        [path("up"), path("../outside"), path("./../outside"), path("token/../../outside")]
-    {
-        let error = resolve(&store, Source::Path, &way_out).await.unwrap_err();
-        lacks(&format!("{error} {error:?}"), "OUTSIDE");
-    }
-}
-
-#[tokio::test]
-async fn host_resolves_commands() {
-    let limits = Limits { call: Duration::from_millis(500), ..Limits::default() };
-    let commands = json!({ "commands": [
-        ["sh", "-c", "echo out; echo err >&2"],
-        ["sh", "-c", "echo half; exit 3"],
-        ["sleep", "1000"],
-        ["echo", "*"],
-    ]});
-    let store = host_plugin(commands, limits);
-    let run = async |key: &str| resolve(&store, Source::Command, key).await;
-    assert_eq!(run("sh -c 'echo out; echo err >&2'").await.unwrap(), "out\n");
-    assert_eq!(run("echo 'two words'").await.unwrap(), "two words\n");
-    let text = refused(run("sh -c 'echo half; exit 3'").await, "other", Blame::Plugin);
-    contains(&text, "ended with status 3");
-    lacks(&text, "half\n");
-    refused(run("sleep 1000").await, "deadline", Blame::Backend);
-    let text = refused(run("rm -rf /").await, "other", Blame::Operator);
-    contains(&text, "no grant allows the command rm -rf /");
-    refused(run("echo 'open").await, "invalid-reference", Blame::Requester);
 }
