@@ -358,7 +358,12 @@ impl Store {
         let accepted = answers.iter().filter_map(|answer| answer.as_ref().ok()?.as_ref().ok());
         let texts = !log.is_empty() || answers.iter().any(Result::is_err);
         let mask = Mask::within(accepted.chain(&refused), text_bytes_max(texts));
-        log.show(&self.name, &mask);
+        // The value of an answer that failed may have been seen by the plugin, and is not known here.
+        if answers.iter().all(|answer| answer.is_ok()) {
+            log.show(&self.name, &mask);
+        } else {
+            log.withhold(&self.name);
+        }
         answers
             .into_iter()
             .zip(&references)

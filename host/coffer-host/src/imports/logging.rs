@@ -1,7 +1,8 @@
 //! `wasi:logging`: what a plugin says for its operator.
 //!
-//! Messages are kept until the call is over. Then they are shown with the call's secrets hidden, or, if
-//! the call did not come to its end and so its secrets are not known, only counted.
+//! Messages are kept until the call is over. Then they are shown with the call's secrets hidden; or, if
+//! the call did not come to its end, or the plugin did not give a secret that it may well have seen, only
+//! counted, since what would have to be hidden is not known.
 
 use super::State;
 use crate::bindings::wasi::logging::logging::{Host, Level};
@@ -60,8 +61,8 @@ impl Log {
         if lines > 0 {
             tracing::warn!(
                 target: "coffer::plugin", store, lines,
-                "what the plugin logged is withheld, because the call did not come to its end and what \
-                 would have to be hidden is not known"
+                "what the plugin logged is withheld, because the call failed and what would have to be \
+                 hidden is not known"
             );
         }
     }

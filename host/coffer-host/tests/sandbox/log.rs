@@ -123,6 +123,16 @@ async fn log_secret_then_trap() {
 }
 
 #[tokio::test]
+async fn log_secret_then_error() {
+    let store = Stage::of("log_secret_then_error").open();
+    let seen = Seen::begin();
+    refused(ask(&store, "hunter2-canary").await, "not-found", Blame::Requester);
+    let text = seen.lines().join("\n");
+    contains(&text, "is withheld");
+    lacks(&text, "hunter2");
+}
+
+#[tokio::test]
 async fn log_secret_then_too_large() {
     let store = Stage::of("log_secret_then_too_large").open();
     let seen = Seen::begin();
