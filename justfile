@@ -8,12 +8,12 @@ target := env("CARGO_TARGET_DIR", justfile_directory() / "target")
 components := target / "wasm32-unknown-unknown/plugin"
 
 # The packages that become components.
-wasm := "-p coffer-plugin-filesystem -p coffer-plugin-host -p guests -p sensitive-data"
+wasm := "-p coffer-plugin-filesystem -p coffer-plugin-host -p guests -p sensitive-data -p pantry"
 
 # What a change has to pass: format-check, lint, test, docs
 default: format-check lint test docs
 
-# Build the plugins, the tests' guests and the example's entry point, and put the example's bundle together
+# Build the plugins, the tests' guests, the examples' plugin and entry point, and put the example's bundle together
 plugins:
     #!/usr/bin/env bash
     set -euo pipefail
