@@ -39,9 +39,9 @@ demo: plugins
     export COFFER_BIN
     examples/sensitive-data/demo.sh "{{ target }}/sensitive-data"
 
-# Run all tests; arguments go to cargo test
+# Run all tests, or with `-p CRATE` those of one crate; arguments go to cargo test
 test *arguments: plugins
-    cargo test --workspace --exclude guests {{ arguments }}
+    cargo test {{ if arguments =~ '(^| )(-p|--package)' { "" } else { "--workspace --exclude guests" } }} {{ arguments }}
 
 # Run clippy on everything, as what it is built for
 lint:
