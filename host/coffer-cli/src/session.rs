@@ -146,12 +146,17 @@ impl Session {
     /// If it cannot be one.
     pub(crate) fn namespace(&self, asked: &Namespace) -> anyhow::Result<String> {
         match asked.namespace.as_deref() {
-            None => Ok(self.config.namespace.clone()),
-            Some("") => Ok(String::new()),
-            Some(name) => {
-                Ok(name.parse::<coffer_bundle::name::Name>().context("--namespace")?.to_string())
-            }
+            Some(name) => namespace_name(name, "--namespace"),
+            None => namespace_name(&self.config.namespace, "`namespace` of the configuration"),
         }
+    }
+}
+
+/// The namespace without a name, or one whose name is checked.
+fn namespace_name(name: &str, place: &'static str) -> anyhow::Result<String> {
+    match name {
+        "" => Ok(String::new()),
+        name => Ok(name.parse::<coffer_bundle::name::Name>().context(place)?.to_string()),
     }
 }
 

@@ -62,7 +62,7 @@ pub(crate) fn files() -> Vec<(String, String)> {
             let ours = name != "target" && name != ".git" && !path.starts_with("wit/deps/wasi-");
             if kind.is_dir() && ours {
                 open.push(path);
-            } else if kind.is_file() {
+            } else if kind.is_file() && ours {
                 let bytes = fs::read(root().join(&path)).unwrap();
                 files.extend(String::from_utf8(bytes).ok().map(|text| (path, text)));
             }

@@ -104,7 +104,7 @@ pub enum ConfigError {
         plugin: String,
     },
     /// The storage is on a server, and nothing says which.
-    #[error("at `{path}`: `url` is missing")]
+    #[error("{}", url_is_missing(path))]
     StorageUrl {
         /// Where.
         path: String,
@@ -194,7 +194,10 @@ impl Explain for ConfigError {
                  SQLite, or let them name one of these"
                     .into()
             }
-            Self::StorageUrl { .. } => "add `config: { url: .. }`".into(),
+            Self::StorageUrl { .. } => {
+                "let `default-storage` name an entry of `storage` that has `config: { url: .. }`"
+                    .into()
+            }
             Self::StoreNotDefined { .. } => {
                 "let `default-secrets` name one that is defined, or add it below `secrets`".into()
             }
@@ -243,4 +246,13 @@ fn listed(names: &[String], what: &str) -> String {
         shown.push("…".into());
     }
     format!("defined are {}", shown.join(", "))
+}
+
+fn url_is_missing(path: &str) -> String {
+    if path.is_empty() {
+        "`default-storage-plugin` names a database on a server, and nothing says where that is"
+            .into()
+    } else {
+        format!("at `{path}`: `url` is missing")
+    }
 }
