@@ -150,10 +150,11 @@ impl Runner<'_> {
         cancelled: impl Future<Output = ()>,
     ) -> Result<Report, RunFailure> {
         let namespace = request.namespace.clone();
-        let (name, installation) = self.installation(&request)?;
-        if let Some(installation) = &installation {
+        let name = name(&request)?;
+        if let Some(installation) = self.find(&namespace, &name)? {
             self.recover_subject(&installation.id).await?;
         }
+        let installation = self.installation(&request, &name)?;
         let given = request.package.take();
         let package = self.package(given, request.driver.as_ref(), installation.as_ref())?;
         package.bundle().check_action(&request.action)?;
@@ -199,26 +200,28 @@ impl Runner<'_> {
             .map(|outputs| Report { run, namespace, installation: name.to_string(), outputs })
     }
 
-    fn installation(&self, request: &Request) -> Result<(Name, Option<Installation>), RunFailure> {
-        let name = match (&request.name, &request.package) {
-            (Some(name), _) => name.clone(),
-            (None, Some(package)) => package.bundle().name().parse()?,
-            (None, None) => return Err(RunFailure::NoName),
-        };
-        let found = match self.ledger.installation(&request.namespace, name.as_str()) {
-            Ok(installation) => Some(installation),
-            Err(LedgerError::NotFound { .. }) => None,
-            Err(error) => return Err(error.into()),
-        };
+    fn find(&self, namespace: &str, name: &Name) -> Result<Option<Installation>, LedgerError> {
+        match self.ledger.installation(namespace, name.as_str()) {
+            Ok(installation) => Ok(Some(installation)),
+            Err(LedgerError::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The installation as it is, if the action fits it.
+    fn installation(
+        &self,
+        request: &Request,
+        name: &Name,
+    ) -> Result<Option<Installation>, RunFailure> {
+        let found = self.find(&request.namespace, name)?;
         match (&found, request.action.as_str()) {
             (Some(Installation { state: State::Active, .. }), "install")
                 if self.was_installed(found.as_ref())? =>
             {
                 Err(RunFailure::Installed { name: name.to_string() })
             }
-            (_, "install") | (Some(Installation { state: State::Active, .. }), _) => {
-                Ok((name, found))
-            }
+            (_, "install") | (Some(Installation { state: State::Active, .. }), _) => Ok(found),
             (Some(Installation { state: State::Deleting, .. }), _) => {
                 Err(LedgerError::Deleting.into())
             }
@@ -263,7 +266,7 @@ impl Runner<'_> {
         let puts: Vec<_> = plan.puts().collect();
         let failures = self.put_all(store, &puts).await;
         if !failures.is_empty() {
-            self.take_back(lease, store).await?;
+            self.take_back(lease, store, plan).await?;
             return Err(RunFailure::Save { what: "param", failures });
         }
         (self.watch)(&Step::Start);
@@ -271,16 +274,21 @@ impl Runner<'_> {
         match self.ledger.start(lease, &plan.records(), &overrides, &plan.sets) {
             Ok(()) => Ok(()),
             Err(error) => {
-                self.take_back(lease, store).await?;
+                self.take_back(lease, store, plan).await?;
                 Err(error.into())
             }
         }
     }
 
     /// Deletes what a run intended to put, and takes the run back. What cannot be deleted now is doomed.
-    async fn take_back(&self, lease: &Lease, store: &Store) -> Result<(), RunFailure> {
+    async fn take_back(&self, lease: &Lease, store: &Store, plan: &Plan) -> Result<(), RunFailure> {
         let mut left = Vec::new();
-        for address in self.ledger.intended(lease.run())? {
+        let intended = match self.ledger.renew(lease) {
+            // Whoever took the run over has taken it back already, before this process put anything.
+            Err(LedgerError::LostLease) => plan.intents(),
+            Ok(()) | Err(_) => self.ledger.intended(lease.run())?,
+        };
+        for address in intended {
             (self.watch)(&Step::Delete(address.key.clone()));
             let reference = key_of(&address);
             if store.delete(&reference).await.is_err() {
@@ -331,6 +339,14 @@ impl Runner<'_> {
 
     fn machine(&self) -> Machine<'_> {
         Machine { host: self.stores.host(), scratch: self.scratch, path: self.path.clone() }
+    }
+}
+
+fn name(request: &Request) -> Result<Name, RunFailure> {
+    match (&request.name, &request.package) {
+        (Some(name), _) => Ok(name.clone()),
+        (None, Some(package)) => Ok(package.bundle().name().parse()?),
+        (None, None) => Err(RunFailure::NoName),
     }
 }
 

@@ -72,13 +72,13 @@ impl Spool {
             )
             .expect("an output is far shorter than what the algorithm takes");
         let sealed = [&nonce[..], bytes.as_slice(), tag.as_ref()].concat();
-        let unfinished = format!("{run}.unfinished");
-        let written = self.remove(&unfinished).and_then(|()| {
+        let unfinished = unfinished(run);
+        let written = self.remove_file(&unfinished).and_then(|()| {
             home::write_durably(&self.directory, &unfinished, &sealed)?;
             self.directory.rename(&unfinished, &self.directory, run)?;
             home::sync(&self.directory)
         });
-        written.inspect_err(|_| drop(self.remove(&unfinished))).map_err(SpoolError::Io)
+        written.inspect_err(|_| drop(self.remove_file(&unfinished))).map_err(SpoolError::Io)
     }
 
     /// What `run` left, if it is in the spool.
@@ -87,11 +87,19 @@ impl Spool {
     ///
     /// [`SpoolError::Io`], or [`SpoolError::Broken`] if it was not sealed by this spool.
     pub(crate) fn get(&self, run: &str) -> Result<Option<Spooled>, SpoolError> {
-        let mut sealed = match self.directory.read(run) {
-            Ok(sealed) => Zeroizing::new(sealed),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(SpoolError::Io(error)),
-        };
+        match self.directory.read(run) {
+            Ok(sealed) => self.unseal(run, sealed).map(Some),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                // Whole if its process was killed between its last byte and its name.
+                let unfinished = self.directory.read(unfinished(run));
+                Ok(unfinished.ok().and_then(|sealed| self.unseal(run, sealed).ok()))
+            }
+            Err(error) => Err(SpoolError::Io(error)),
+        }
+    }
+
+    fn unseal(&self, run: &str, sealed: Vec<u8>) -> Result<Spooled, SpoolError> {
+        let mut sealed = Zeroizing::new(sealed);
         let broken = || SpoolError::Broken { run: run.to_owned() };
         let (nonce, sealed) = sealed.split_at_mut_checked(NONCE_BYTES).ok_or_else(broken)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| broken())?;
@@ -100,7 +108,7 @@ impl Spool {
             .open_in_place(nonce, Aad::from(run.as_bytes()), sealed)
             .map_err(|_| broken())?;
         let opened: Sealed = serde_json::from_slice(bytes).map_err(|_| broken())?;
-        opened.open().ok_or_else(broken).map(Some)
+        opened.open().ok_or_else(broken)
     }
 
     /// Forgets what `run` left: it is in its store, and the ledger says so.
@@ -109,7 +117,11 @@ impl Spool {
     ///
     /// That of the operating system.
     pub(crate) fn remove(&self, run: &str) -> io::Result<()> {
-        match self.directory.remove_file(run) {
+        self.remove_file(run).and_then(|()| self.remove_file(&unfinished(run)))
+    }
+
+    fn remove_file(&self, name: &str) -> io::Result<()> {
+        match self.directory.remove_file(name) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             Ok(()) | Err(_) => Ok(()),
         }
@@ -124,13 +136,21 @@ impl Spool {
         let mut runs = Vec::new();
         for entry in self.directory.entries()? {
             let name = entry?.file_name();
-            if let Some(name) = name.to_str().filter(|name| !name.contains('.')) {
-                runs.push(name.to_owned());
+            let Some(name) = name.to_str() else { continue };
+            let run = name.strip_suffix(UNFINISHED).unwrap_or(name);
+            if !run.contains('.') {
+                runs.push(run.to_owned());
             }
         }
         runs.sort_unstable();
+        runs.dedup();
         Ok(runs)
     }
+}
+
+/// The name while it is written.
+fn unfinished(run: &str) -> String {
+    format!("{run}{UNFINISHED}")
 }
 
 /// [`Spooled`] as it is written.
@@ -199,6 +219,12 @@ pub enum SpoolError {
     /// Its directory cannot be used.
     #[error(transparent)]
     Home(#[from] HomeError),
+    /// No run of the ledger left it.
+    #[error("the ledger does not know run {run}, which left something in the spool")]
+    Unknown {
+        /// The run.
+        run: String,
+    },
     /// The disk refused.
     #[error("cannot use the spool: {0}")]
     Io(#[from] io::Error),
@@ -215,12 +241,17 @@ impl Explain for SpoolError {
                 "put back `keys/spool` in coffer's directory as it was, or give the values up by \
                  deleting `spool/{run}`"
             ),
+            Self::Unknown { run } => format!(
+                "put the ledger back that knows it, or give the values up by deleting `spool/{run}` in \
+                 coffer's directory"
+            ),
             Self::Home(error) => error.next(),
             Self::Io(_) => "make room on the disk, and run `coffer runs recover`".into(),
         }
     }
 }
 
+const UNFINISHED: &str = ".unfinished";
 const NONCE_BYTES: usize = 12;
 
 #[cfg(test)]

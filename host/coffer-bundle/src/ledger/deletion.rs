@@ -90,8 +90,8 @@ impl Ledger {
     pub(crate) fn doomed_of_installations(&self) -> Result<Vec<(String, Address)>, LedgerError> {
         let connection = self.connection();
         let mut statement = connection.prepare(
-            "SELECT store, key, installation FROM secrets
-             WHERE state = 'doomed' AND installation IS NOT NULL GROUP BY installation",
+            "SELECT store, key, installation FROM secrets s JOIN installations i ON i.id = installation
+             WHERE s.state = 'doomed' AND i.state <> 'deleting' GROUP BY installation",
         )?;
         let rows = statement.query_map([], |row| Ok((row.get(2)?, address(row)?)))?;
         Ok(rows.collect::<Result<_, _>>()?)
@@ -130,6 +130,23 @@ impl Ledger {
             forget_unused(transaction, &lease.subject)?;
             lease.give_back(transaction)
         })
+    }
+
+    /// The installations with a lease and no run that could be put right. Whoever deleted something of
+    /// theirs was killed before it gave the lease back.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError`].
+    pub(crate) fn abandoned(&self) -> Result<Vec<String>, LedgerError> {
+        let connection = self.connection();
+        let mut statement = connection.prepare(
+            "SELECT i.id FROM installations i JOIN leases l ON l.subject = i.id
+             WHERE i.state <> 'deleting' AND NOT EXISTS (
+                 SELECT 1 FROM runs WHERE installation = i.id AND finished_ms IS NULL)",
+        )?;
+        let rows = statement.query_map([], |row| row.get(0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// Gives a lease back with which nothing is to be done any more.

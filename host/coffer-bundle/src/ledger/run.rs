@@ -175,9 +175,11 @@ impl Ledger {
             )?;
             if *status == Status::Succeeded {
                 let state = if action == "uninstall" { "uninstalled" } else { "active" };
+                // A run that is put right late does not undo what a later one did.
                 transaction.execute(
-                    "UPDATE installations SET state = ?2 WHERE id = ?1",
-                    (&lease.subject, state),
+                    "UPDATE installations SET state = ?2 WHERE id = ?1 AND NOT EXISTS (
+                         SELECT 1 FROM runs WHERE installation = ?1 AND id > ?3 AND status = 'succeeded')",
+                    (&lease.subject, state, &lease.run),
                 )?;
             }
             lease.give_back(transaction)
@@ -235,31 +237,74 @@ impl Ledger {
         })
     }
 
-    /// The runs whose process is gone, or that wait for their outputs to be saved: installation, run and
-    /// status. Those whose process is there are not among them.
+    /// The runs that have not ended, with their installations. Those whose process is there are among them.
     ///
     /// # Errors
     ///
     /// [`LedgerError`].
-    pub(crate) fn unfinished(&self) -> Result<Vec<(String, String, Status)>, LedgerError> {
+    pub(crate) fn unfinished(&self) -> Result<Vec<(String, String)>, LedgerError> {
         let connection = self.connection();
-        let mut statement = connection.prepare(
-            "SELECT installation, id, status FROM runs WHERE finished_ms IS NULL ORDER BY id",
-        )?;
-        let rows = statement.query_map([], |row| {
-            let status: String = row.get(2)?;
-            Ok((row.get(0)?, row.get(1)?, status.parse().unwrap_or(Status::Interrupted)))
-        })?;
+        let mut statement = connection
+            .prepare("SELECT installation, id FROM runs WHERE finished_ms IS NULL ORDER BY id")?;
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Takes the lease of a run over whose process is gone.
+    /// Takes the lease of a run over whose process is gone, with the status that the run has now; `None`
+    /// if there is nothing to put right. A run that was interrupted can be: its process may have
+    /// been there all the time, and have left its outputs in the spool.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError::Busy`] if its process is there.
+    pub(crate) fn take_over_run(
+        &self,
+        subject: &str,
+        run: &str,
+    ) -> Result<Option<(Lease, Status)>, LedgerError> {
+        self.transaction(|transaction| {
+            let lease = Lease::take_over(transaction, subject, run)?;
+            // Asked only now: whoever had the lease may have ended the run meanwhile.
+            let found: Option<(String, bool)> = transaction
+                .query_row(
+                    "SELECT status, finished_ms IS NULL FROM runs WHERE id = ?1",
+                    [run],
+                    |row| Ok((row.get(0)?, row.get(1)?)),
+                )
+                .optional()?;
+            let found = found
+                .map(|(status, open)| (status.parse().unwrap_or(Status::Interrupted), open))
+                .filter(|(status, open)| *open || *status == Status::Interrupted);
+            match found {
+                Some((status, _)) => Ok(Some((lease, status))),
+                None => lease.give_back(transaction).map(|()| None),
+            }
+        })
+    }
+
+    /// Takes the lease of an installation or a set over whose holder is gone.
     ///
     /// # Errors
     ///
     /// [`LedgerError::Busy`] if it is not.
-    pub(crate) fn take_over(&self, subject: &str, run: &str) -> Result<Lease, LedgerError> {
-        self.transaction(|transaction| Lease::take_over(transaction, subject, run))
+    pub(crate) fn take_over(&self, subject: &str, operation: &str) -> Result<Lease, LedgerError> {
+        self.transaction(|transaction| Lease::take_over(transaction, subject, operation))
+    }
+
+    /// The installation and the status of a run, if there is such a run.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError`].
+    pub(crate) fn run(&self, run: &str) -> Result<Option<(String, Status)>, LedgerError> {
+        let connection = self.connection();
+        let found = connection.query_row(
+            "SELECT installation, status FROM runs WHERE id = ?1",
+            [run],
+            |row| Ok((row.get(0)?, row.get::<_, String>(1)?)),
+        );
+        let found = found.optional()?;
+        Ok(found.map(|(id, status)| (id, status.parse().unwrap_or(Status::Interrupted))))
     }
 }
 
@@ -271,10 +316,12 @@ pub(super) fn intend(
 ) -> Result<(), LedgerError> {
     for Address { store, key } in intents {
         transaction.execute(
-            // Whoever recovers intends again what is intended already.
+            // Whoever recovers intends again what is intended already, or what another one that
+            // recovered could not delete.
             &format!(
                 "INSERT INTO secrets (store, key, state, {owner}, run) VALUES (?1, ?2, 'intended', ?3, ?4)
-                 ON CONFLICT (store, key) DO NOTHING"
+                 ON CONFLICT (store, key) DO UPDATE SET state = 'intended'
+                 WHERE state = 'doomed' AND run = excluded.run AND {owner} = excluded.{owner}"
             ),
             (store, key, &lease.subject, &lease.run),
         )?;

@@ -183,28 +183,34 @@ impl Ledger {
         })
     }
 
-    /// The sets that were being changed or deleted, with what they intended to put.
+    /// The sets that were being changed or deleted.
     ///
     /// # Errors
     ///
     /// [`LedgerError`].
-    pub(crate) fn unfinished_sets(&self) -> Result<Vec<(String, Vec<Address>)>, LedgerError> {
+    pub(crate) fn unfinished_sets(&self) -> Result<Vec<String>, LedgerError> {
         let connection = self.connection();
         let mut statement = connection.prepare(
             "SELECT id FROM sets s WHERE applied_ms IS NULL
              OR EXISTS (SELECT 1 FROM leases l WHERE l.subject = s.id)
-             OR EXISTS (SELECT 1 FROM secrets x WHERE x.set_id = s.id AND x.state <> 'held')",
+             OR EXISTS (SELECT 1 FROM secrets x WHERE x.set_id = s.id AND x.state <> 'held')
+             ORDER BY id",
         )?;
-        let ids: Vec<String> =
-            statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
-        let mut intended = connection
+        let ids = statement.query_map([], |row| row.get(0))?;
+        Ok(ids.collect::<Result<_, _>>()?)
+    }
+
+    /// What was about to be put for a set.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError`].
+    pub(crate) fn intended_of_set(&self, lease: &Lease) -> Result<Vec<Address>, LedgerError> {
+        let connection = self.connection();
+        let mut statement = connection
             .prepare("SELECT store, key FROM secrets WHERE set_id = ?1 AND state = 'intended'")?;
-        ids.into_iter()
-            .map(|id| {
-                let addresses = intended.query_map([&id], address)?.collect::<Result<_, _>>()?;
-                Ok((id, addresses))
-            })
-            .collect()
+        let rows = statement.query_map([&lease.subject], address)?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 }
 

@@ -29,21 +29,37 @@ impl Runner<'_> {
     ///
     /// # Errors
     ///
-    /// [`RunFailure::Undeleted`].
+    /// [`RunFailure::Undeleted`], or [`RunFailure::Store`] if a store does not open; what is in
+    /// others is deleted all the same.
     pub(super) async fn delete_doomed(&self, lease: &Lease) -> Result<(), RunFailure> {
+        let deleted = self.try_to_delete_doomed(lease).await;
+        if deleted.is_err() {
+            self.release(lease);
+        }
+        deleted
+    }
+
+    async fn try_to_delete_doomed(&self, lease: &Lease) -> Result<(), RunFailure> {
         let mut failures: Vec<CallError> = Vec::new();
+        let mut closed = None;
         for address in self.ledger.doomed(Some(lease.subject()))? {
             (self.watch)(&Step::Delete(address.key.clone()));
-            let store = self.stores.open(&address.store).await?;
+            let store = match self.stores.open(&address.store).await {
+                Ok(store) => store,
+                Err(error) => {
+                    closed = Some(error);
+                    continue;
+                }
+            };
             match store.delete(&key_of(&address)).await {
                 Ok(()) => self.ledger.forget(&address)?,
                 Err(error) => failures.push(error),
             }
         }
-        if failures.is_empty() {
-            return Ok(());
+        match closed {
+            _ if !failures.is_empty() => Err(RunFailure::Undeleted { failures }),
+            Some(error) => Err(error.into()),
+            None => Ok(()),
         }
-        self.ledger.give_back(lease)?;
-        Err(RunFailure::Undeleted { failures })
     }
 }

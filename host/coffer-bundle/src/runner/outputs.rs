@@ -6,7 +6,7 @@ use crate::driver::{DriverError, Ended};
 use crate::ledger::{Ending, Kept, Lease, Status};
 use crate::package::Package;
 use crate::runner::plan::{Choice, Choices};
-use crate::spool::Spooled;
+use crate::spool::{SpoolError, Spooled};
 use crate::stores::HOST;
 use coffer_host::{Explain as _, Mask, Secret, Store};
 use serde_json::Value;
@@ -131,41 +131,52 @@ impl Runner<'_> {
         spooled: &Spooled,
     ) -> Result<(), RunFailure> {
         let run = lease.run();
-        if spooled.sensitive.is_empty() {
-            return self.settle(lease, spooled);
+        let sealed = (!spooled.sensitive.is_empty()).then(|| self.seal(run, spooled));
+        let Err((why, next)) = self.put_and_settle(lease, store, spooled).await else {
+            self.spool.remove(run).unwrap_or_else(|error| {
+                tracing::warn!("cannot empty the spool: {error}");
+            });
+            return Ok(());
+        };
+        let sealed = sealed.unwrap_or_else(|| self.seal(run, spooled));
+        let message = format!("the outputs were not saved: {why}");
+        // If this fails too, whoever recovers sees that this process is gone.
+        if let Err(error) = self.ledger.leave_unsaved(lease, &message) {
+            tracing::warn!("cannot record that the outputs were not saved: {error}");
         }
-        (self.watch)(&Step::Spool);
-        // Without the spool the outputs are still here, and the store may well take them.
-        let sealed = self.spool.put(run, spooled);
-        if let Err(error) = &sealed {
-            tracing::warn!("the outputs are not in the spool: {error}");
-        }
-        let unsaved = |why: String, next: String| match &sealed {
+        Err(match sealed {
             Ok(()) => RunFailure::Unsaved { run: run.to_owned(), why, next },
             Err(error) => RunFailure::Lost { why: format!("{why}; {error}"), next },
-        };
-        let puts: Vec<(Address, &Secret)> = addresses(run, spooled).collect();
-        let intents: Vec<Address> = puts.iter().map(|(address, _)| address.clone()).collect();
-        (self.watch)(&Step::Intend);
-        self.ledger
-            .intend(lease, &intents)
-            .map_err(|error| unsaved(error.to_string(), error.next()))?;
+        })
+    }
+
+    fn seal(&self, run: &str, spooled: &Spooled) -> Result<(), SpoolError> {
+        (self.watch)(&Step::Spool);
+        let sealed = self.spool.put(run, spooled);
+        // Without the spool the outputs are still here, and the store may well take them.
+        sealed.inspect_err(|error| tracing::warn!("the outputs are not in the spool: {error}"))
+    }
+
+    /// What stopped it and what to do, if it is not done.
+    async fn put_and_settle(
+        &self,
+        lease: &Lease,
+        store: &Store,
+        spooled: &Spooled,
+    ) -> Result<(), (String, String)> {
+        let puts: Vec<(Address, &Secret)> = addresses(lease.run(), spooled).collect();
+        if !puts.is_empty() {
+            let intents: Vec<Address> = puts.iter().map(|(address, _)| address.clone()).collect();
+            (self.watch)(&Step::Intend);
+            let intended = self.ledger.intend(lease, &intents);
+            intended.map_err(|error| (error.to_string(), error.next()))?;
+        }
         let failures = self.put_all(store, &puts).await;
         if let Some(first) = failures.first() {
-            let message = format!("the outputs were not saved: {first}");
-            // If this fails too, whoever recovers sees that this process is gone.
-            if let Err(error) = self.ledger.leave_unsaved(lease, &message) {
-                tracing::warn!("cannot record that the outputs were not saved: {error}");
-            }
             let all: Vec<String> = failures.iter().map(ToString::to_string).collect();
-            return Err(unsaved(all.join("; "), first.next()));
+            return Err((all.join("; "), first.next()));
         }
-        self.settle(lease, spooled)
-            .map_err(|failure| unsaved(failure.to_string(), failure.next()))?;
-        self.spool.remove(run).unwrap_or_else(|error| {
-            tracing::warn!("cannot empty the spool: {error}");
-        });
-        Ok(())
+        self.settle(lease, spooled).map_err(|failure| (failure.to_string(), failure.next()))
     }
 
     /// Puts what is in the spool into its store, and records how the run ended.
@@ -263,5 +274,21 @@ fn sort(
             }
         }
     }
+    sorted.hide(outputs);
     sorted
+}
+
+impl Sorted {
+    /// Moves what has a secret in it that this run made up, as an address has a password.
+    fn hide(&mut self, outputs: &BTreeMap<String, Output>) {
+        let mask = Mask::new(self.sensitive.values());
+        for (name, value) in std::mem::take(&mut self.plain) {
+            let mut bytes = outputs[&name].definition.bytes(&value);
+            if mask.finds(&bytes) {
+                self.sensitive.insert(name, Secret::new(std::mem::take(&mut *bytes)));
+            } else {
+                self.plain.insert(name, value);
+            }
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::{RunFailure, Runner, Step, key_of, new_id};
 use crate::ledger::{Address, Lease, LedgerError, Status};
+use crate::spool::SpoolError;
 use std::collections::BTreeMap;
 
 /// What was put right, or could not be.
@@ -53,27 +54,17 @@ impl Runner<'_> {
     /// [`Recovery`].
     pub async fn recover(&self) -> Result<Recovery, RunFailure> {
         let mut recovery = Recovery::default();
-        let unfinished = self.ledger.unfinished()?;
-        for (subject, run, status) in &unfinished {
-            if let Some(item) = self.recover_run(subject, run, *status).await {
-                recovery.items.push(item);
-            }
+        for (subject, run) in self.ledger.unfinished()? {
+            recovery.items.extend(self.recover_run(&subject, &run).await);
         }
-        // A run that was recorded, and whose process was killed before it emptied the spool.
-        for run in self.spool.runs()? {
-            if !unfinished.iter().any(|(_, unfinished, _)| *unfinished == run) {
-                let removed =
-                    self.spool.remove(&run).map_err(|error| RunFailure::Spool(error.into()));
-                recovery.items.push((Recovered::Spooled(run), removed));
-            }
-        }
-        for (set, intended) in self.ledger.unfinished_sets()? {
-            if let Some(item) = self.recover_set(set, intended).await {
-                recovery.items.push(item);
-            }
+        recovery.items.extend(self.recover_spool(None).await?);
+        for set in self.ledger.unfinished_sets()? {
+            recovery.items.extend(self.recover_set(set).await);
         }
         self.recover_deletions(&mut recovery).await?;
-        let running = |run: &str| unfinished.iter().any(|(_, unfinished, _)| unfinished == run);
+        self.recover_leases(None)?;
+        let unfinished = self.ledger.unfinished()?;
+        let running = |run: &str| unfinished.iter().any(|(_, unfinished)| unfinished == run);
         let swept = self.scratch.sweep(running).map_err(|error| RunFailure::Spool(error.into()))?;
         recovery.items.extend(swept.into_iter().map(|run| (Recovered::Files(run), Ok(()))));
         Ok(recovery)
@@ -81,87 +72,143 @@ impl Runner<'_> {
 
     /// Puts right what was left of one installation, before anything else is done with it.
     pub(super) async fn recover_subject(&self, subject: &str) -> Result<(), RunFailure> {
-        for (found, run, status) in self.ledger.unfinished()? {
+        for (found, run) in self.ledger.unfinished()? {
             if found == subject
-                && let Some((_, result)) = self.recover_run(&found, &run, status).await
+                && let Some((_, result)) = self.recover_run(&found, &run).await
             {
                 result?;
+            }
+        }
+        for (_, result) in self.recover_spool(Some(subject)).await? {
+            result?;
+        }
+        self.recover_leases(Some(subject))
+    }
+
+    /// Puts one run right; `None` if its process is still there, or nothing is left of it.
+    async fn recover_run(
+        &self,
+        subject: &str,
+        run: &str,
+    ) -> Option<(Recovered, Result<(), RunFailure>)> {
+        let (lease, status) = match self.ledger.take_over_run(subject, run) {
+            Ok(Some(taken)) => taken,
+            Ok(None) | Err(LedgerError::Busy { .. }) => return None,
+            Err(error) => return Some((Recovered::Interrupted(run.into()), Err(error.into()))),
+        };
+        (self.watch)(&Step::Recover(run.to_owned()));
+        let (item, result) = match (self.spool.get(run), status) {
+            (Err(error), _) => (Recovered::Spooled(run.into()), Err(error.into())),
+            (Ok(Some(spooled)), _) => {
+                (Recovered::Spooled(run.into()), self.save_spooled(&lease, &spooled).await)
+            }
+            (Ok(None), Status::Preparing) => {
+                (Recovered::Prepared(run.into()), self.undo(&lease).await)
+            }
+            (Ok(None), Status::Interrupted) => {
+                // Half a file, which its process was killed over.
+                self.release(&lease);
+                let result =
+                    self.spool.remove(run).map_err(|error| RunFailure::Spool(error.into()));
+                return result.err().map(|error| (Recovered::Spooled(run.into()), Err(error)));
+            }
+            (Ok(None), _) => (Recovered::Interrupted(run.into()), self.interrupt(&lease).await),
+        };
+        if result.is_err() {
+            self.release(&lease);
+        }
+        Some((item, result))
+    }
+
+    /// Looks at what is in the spool of runs that have ended: all of them, or those of one installation.
+    async fn recover_spool(
+        &self,
+        only: Option<&str>,
+    ) -> Result<Vec<(Recovered, Result<(), RunFailure>)>, RunFailure> {
+        let mut items = Vec::new();
+        for run in self.spool.runs()? {
+            let found = self.ledger.run(&run)?;
+            let subject = found.as_ref().map(|(subject, _)| subject.as_str());
+            if only.is_some() && subject != only {
+                continue;
+            }
+            match found {
+                // Its process is there, or it was looked at already.
+                Some((_, Status::Preparing | Status::Running | Status::Unsaved)) => {}
+                // Its process was there all the time, and somebody else had taken it for gone.
+                Some((subject, Status::Interrupted)) => {
+                    items.extend(self.recover_run(&subject, &run).await);
+                }
+                // Its process was killed before it emptied the spool.
+                Some((_, Status::Cancelled | Status::Failed | Status::Succeeded)) => {
+                    let removed = self.spool.remove(&run);
+                    let removed = removed.map_err(|error| RunFailure::Spool(error.into()));
+                    items.push((Recovered::Spooled(run), removed));
+                }
+                None => {
+                    let error = SpoolError::Unknown { run: run.clone() };
+                    items.push((Recovered::Spooled(run), Err(error.into())));
+                }
+            }
+        }
+        Ok(items)
+    }
+
+    /// Gives back leases that nothing else would: whoever had them deleted something, and was killed
+    /// when that was done.
+    fn recover_leases(&self, only: Option<&str>) -> Result<(), RunFailure> {
+        for subject in self.ledger.abandoned()? {
+            if only.is_some_and(|only| only != subject) {
+                continue;
+            }
+            match self.ledger.take_over(&subject, &new_id()) {
+                Ok(lease) => self.ledger.forget_unused_installation(&lease)?,
+                Err(LedgerError::Busy { .. }) => {}
+                Err(error) => return Err(error.into()),
             }
         }
         Ok(())
     }
 
-    /// Puts one run right; `None` if its process is still there.
-    async fn recover_run(
-        &self,
-        subject: &str,
-        run: &str,
-        status: Status,
-    ) -> Option<(Recovered, Result<(), RunFailure>)> {
-        let lease = match self.ledger.take_over(subject, run) {
-            Ok(lease) => lease,
-            Err(LedgerError::Busy { .. }) => return None,
-            Err(error) => return Some((Recovered::Interrupted(run.into()), Err(error.into()))),
-        };
-        (self.watch)(&Step::Recover(run.to_owned()));
-        let spooled = match self.spool.get(run) {
-            Ok(spooled) => spooled,
-            Err(error) => {
-                let result = self.ledger.give_back(&lease).map_err(RunFailure::from);
-                return Some((
-                    Recovered::Spooled(run.into()),
-                    result.and(Err(RunFailure::Spool(error))),
-                ));
-            }
-        };
-        Some(match (spooled, status) {
-            (Some(spooled), _) => {
-                let result = self.save_spooled(&lease, &spooled).await;
-                (Recovered::Spooled(run.into()), result)
-            }
-            (None, Status::Preparing) => {
-                let result = self.undo(&lease).await;
-                (Recovered::Prepared(run.into()), result)
-            }
-            (None, _) => {
-                let result = self.interrupt(&lease).await;
-                (Recovered::Interrupted(run.into()), result)
-            }
-        })
+    /// Gives a lease back after something went wrong, so that a process that goes on can try again.
+    pub(super) fn release(&self, lease: &Lease) {
+        if let Err(error) = self.ledger.give_back(lease) {
+            tracing::warn!("cannot give the lease back: {error}");
+        }
     }
 
     /// Deletes what a run intended to put before its entry point ran, and forgets the run.
     async fn undo(&self, lease: &Lease) -> Result<(), RunFailure> {
-        let left = self.delete_all(&self.ledger.intended(lease.run())?).await?;
+        let left = self.delete_all(&self.ledger.intended(lease.run())?).await;
         Ok(self.ledger.take_back(lease, &left)?)
     }
 
     /// Records that a run was interrupted. Outputs that it intended to put are not in the spool: either
     /// the disk was full, or nothing was put.
     async fn interrupt(&self, lease: &Lease) -> Result<(), RunFailure> {
-        let left = self.delete_all(&self.ledger.intended(lease.run())?).await?;
+        let left = self.delete_all(&self.ledger.intended(lease.run())?).await;
         self.ledger.drop_intents(lease, &left)?;
         let message = "the process that ran it was gone";
         self.finish(lease, Status::Interrupted, None, Some(message), &BTreeMap::new())
     }
 
-    async fn recover_set(
-        &self,
-        set: String,
-        intended: Vec<Address>,
-    ) -> Option<(Recovered, Result<(), RunFailure>)> {
+    async fn recover_set(&self, set: String) -> Option<(Recovered, Result<(), RunFailure>)> {
         let lease = match self.ledger.take_over(&set, &new_id()) {
             Ok(lease) => lease,
             Err(LedgerError::Busy { .. }) => return None,
             Err(error) => return Some((Recovered::Set(set), Err(error.into()))),
         };
         let result = async {
-            let left = self.delete_all(&intended).await?;
+            let left = self.delete_all(&self.ledger.intended_of_set(&lease)?).await;
             self.ledger.drop_intents(&lease, &left)?;
             self.delete_doomed(&lease).await?;
             Ok(self.ledger.forget_set(&lease)?)
         };
-        Some((Recovered::Set(set), result.await))
+        let result = result.await;
+        if result.is_err() {
+            self.release(&lease);
+        }
+        Some((Recovered::Set(set), result))
     }
 
     async fn recover_deletions(&self, recovery: &mut Recovery) -> Result<(), RunFailure> {
@@ -193,16 +240,22 @@ impl Runner<'_> {
         Ok(())
     }
 
-    /// Deletes secrets, and returns those that could not be.
-    async fn delete_all(&self, addresses: &[Address]) -> Result<Vec<Address>, RunFailure> {
+    /// Deletes secrets, and returns those that could not be: their store does not open, or refuses.
+    async fn delete_all(&self, addresses: &[Address]) -> Vec<Address> {
         let mut left = Vec::new();
         for address in addresses {
             (self.watch)(&Step::Delete(address.key.clone()));
-            let store = self.stores.open(&address.store).await?;
-            if store.delete(&key_of(address)).await.is_err() {
+            let deleted = match self.stores.open(&address.store).await {
+                Ok(store) => store.delete(&key_of(address)).await.is_ok(),
+                Err(error) => {
+                    tracing::warn!("{error}");
+                    false
+                }
+            };
+            if !deleted {
                 left.push(address.clone());
             }
         }
-        Ok(left)
+        left
     }
 }

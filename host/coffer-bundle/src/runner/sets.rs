@@ -1,7 +1,7 @@
 //! Applying and deleting parameter and credential sets. A value that stands in the file goes into the
 //! default store; the ledger gets a reference.
 
-use super::{Address, RunFailure, Runner, kept, key_of, new_id};
+use super::{Address, RunFailure, Runner, Step, kept, key_of, new_id};
 use crate::ledger::Kept;
 use crate::sets::{Entry, Set, SetKind};
 use crate::stores::HOST;
@@ -43,12 +43,14 @@ impl Runner<'_> {
         }
         let intents: Vec<Address> = values.iter().map(|(address, _)| address.clone()).collect();
         let kind = word(set.kind);
+        (self.watch)(&Step::Intend);
         let lease =
             self.ledger.begin_set(kind, namespace, set.name.as_str(), &operation, &intents)?;
         let puts: Vec<(Address, &Secret)> =
             values.iter().map(|(address, secret)| (address.clone(), secret)).collect();
         let failures = self.put_all(&store, &puts).await;
         let applied = if failures.is_empty() {
+            (self.watch)(&Step::Finish);
             self.ledger.apply_set(&lease, &set.labels, &entries).map_err(RunFailure::from)
         } else {
             Err(RunFailure::Save { what: "value of the set", failures })
@@ -56,6 +58,7 @@ impl Runner<'_> {
         if let Err(failure) = applied {
             let mut left = Vec::new();
             for address in intents {
+                (self.watch)(&Step::Delete(address.key.clone()));
                 if store.delete(&key_of(&address)).await.is_err() {
                     left.push(address);
                 }
