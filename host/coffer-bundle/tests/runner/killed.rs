@@ -119,6 +119,15 @@ impl Killing {
         let stage = self.open(home);
         stage.is_sound(when).await;
         let spooled = stage.spooled();
+        // Before the first output is put, all of them are sealed.
+        for secret in stage.rows("secrets").iter().filter(|secret| secret["state"] == "intended") {
+            let (key, run) = (secret["key"].as_str().unwrap(), secret["run"].as_str().unwrap());
+            let sealed = spooled.iter().any(|spooled| spooled == run);
+            assert!(
+                sealed || !key.contains("-output-"),
+                "{when}: {key} is nowhere but in its store"
+            );
+        }
         stage.recovered().await;
         stage.is_settled(when).await;
         for run in spooled {
