@@ -359,7 +359,7 @@ impl Store {
         let texts = !log.is_empty() || answers.iter().any(Result::is_err);
         let mask = Mask::within(accepted.chain(&refused), text_bytes_max(texts));
         // The value of an answer that failed may have been seen by the plugin, and is not known here.
-        if answers.iter().all(|answer| answer.is_ok()) {
+        if answers.iter().all(Result::is_ok) {
             log.show(&self.name, &mask);
         } else {
             log.withhold(&self.name);
