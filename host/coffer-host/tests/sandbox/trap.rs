@@ -1,7 +1,7 @@
 //! Crashes: the plugin's fault, told in the host's words, and over with the call.
 
-use crate::stage::{Stage, ask, contains, lacks, refused, told};
-use coffer_host::Blame;
+use crate::stage::{Stage, ask, contains, lacks, refused, secret, told, value};
+use coffer_host::{Blame, Existing};
 use coffer_host::limits::Limits;
 
 guest_artifacts::foreach_trap!(ran);
@@ -12,6 +12,16 @@ async fn trap_panic() {
     let text = refused(ask(&store, "hunter2").await, "trap", Blame::Plugin);
     contains(&text, "the plugin crashed");
     lacks(&text, "hunter2");
+}
+
+#[tokio::test]
+async fn trap_put() {
+    let store = Stage::of("trap_put").open();
+    let put = store.put(&secret("k"), &value("hunter2"), Existing::Replace).await;
+    let text = refused(put, "trap", Blame::Plugin);
+    contains(&text, "the plugin crashed");
+    lacks(&text, "hunter2");
+    store.delete(&secret("k")).await.unwrap();
 }
 
 #[tokio::test]
