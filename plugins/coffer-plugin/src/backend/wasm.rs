@@ -176,7 +176,7 @@ impl Directory {
     pub(crate) fn names(&self) -> Result<Vec<String>, fs::Error> {
         let entries = self.0.read_directory().map_err(error)?;
         let mut names = Vec::new();
-        while let Some(entry) = entries.read_directory_entry().map_err(error)? {
+        while let Some(entry) = next(&entries)? {
             if entry.type_ == types::DescriptorType::RegularFile {
                 names.push(entry.name);
             }
@@ -198,7 +198,7 @@ impl Directory {
         };
         let now = wall_clock::now().seconds;
         let entries = pending.read_directory().map_err(error)?;
-        while let Some(entry) = entries.read_directory_entry().map_err(error)? {
+        while let Some(entry) = next(&entries)? {
             let path = format!("{PENDING}/{}", entry.name);
             let ours = name
                 .is_some_and(|name| entry.name.rsplit_once('~').is_some_and(|(of, _)| of == name));
@@ -215,6 +215,17 @@ impl Directory {
             }
         }
         Ok(())
+    }
+}
+
+/// The next entry. One that went away while the directory was read, as a pending file of another instance
+/// does, is told as an error of its own and is no entry.
+fn next(entries: &types::DirectoryEntryStream) -> Result<Option<types::DirectoryEntry>, fs::Error> {
+    loop {
+        match entries.read_directory_entry() {
+            Err(types::ErrorCode::NoEntry) => {}
+            read => return read.map_err(error),
+        }
     }
 }
 
