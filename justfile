@@ -59,6 +59,12 @@ lint:
         cargo clippy -p guests --bins -- -D warnings
     fi
 
+# Measure `coffer secrets get` as a whole process, with the release binary
+bench: build
+    mkdir -p "{{ target }}/bench"
+    rustc --edition 2024 -O -o "{{ target }}/bench/secrets_get" host/coffer-cli/benches/secrets_get.rs
+    COFFER_BIN="{{ target }}/release/coffer" "{{ target }}/bench/secrets_get"
+
 # Format the tree
 format:
     cargo fmt --all

@@ -9,6 +9,7 @@ mod secrets;
 mod sets;
 
 use crate::arguments::{Arguments, Command, Global, Ledger as LedgerCommand};
+use crate::given::Place;
 use crate::output;
 use crate::progress::Progress;
 use crate::session::{self, Session};
@@ -110,7 +111,7 @@ fn completions(shell: clap_complete::Shell) -> anyhow::Result<()> {
 }
 
 fn man(directory: &Path) -> anyhow::Result<()> {
-    let what = || format!("cannot write manual pages to {}", directory.display());
+    let what = || Place(format!("cannot write manual pages to {}", directory.display()));
     let command = Arguments::command();
     clap_mangen::generate_to(command, directory).with_context(what)
 }

@@ -17,7 +17,7 @@ pub(crate) fn parameters(given: &[String]) -> anyhow::Result<BTreeMap<String, Se
     let mut parameters = BTreeMap::new();
     let mut asked = false;
     for (index, text) in given.iter().enumerate() {
-        let Some((name, value)) = text.split_once('=').filter(|(name, _)| !name.is_empty()) else {
+        let Some((name, value)) = pair(text) else {
             bail!(Usage(format!("--param number {} is not NAME=VALUE", index + 1)));
         };
         if value == "-" && std::mem::replace(&mut asked, true) {
@@ -32,6 +32,14 @@ pub(crate) fn parameters(given: &[String]) -> anyhow::Result<BTreeMap<String, Se
         }
     }
     Ok(parameters)
+}
+
+/// The name and the value of `NAME=VALUE`. What stands before a `=` and can be no name may be a part of a
+/// value, and messages quote names.
+pub(crate) fn pair(text: &str) -> Option<(&str, &str)> {
+    let is_letter = |letter: char| letter.is_alphanumeric() || "-_.:/".contains(letter);
+    let is_name = |name: &str| !name.is_empty() && name.chars().all(is_letter);
+    text.split_once('=').filter(|(name, _)| is_name(name))
 }
 
 /// Reads `@FILE` or `-`. A line that was typed has no line break at its end; a file has every byte.
@@ -66,7 +74,7 @@ pub(crate) fn from_elsewhere(place: &str, name: &str) -> anyhow::Result<Secret> 
 ///
 /// Says which file and what the operating system says.
 pub(crate) fn read_file(path: &Path) -> anyhow::Result<Vec<u8>> {
-    let what = || Usage(format!("cannot read {}", path.display()));
+    let what = || Place(format!("cannot read {}", path.display()));
     let path = std::path::absolute(path).with_context(what)?;
     let parent = path.parent().unwrap_or(Path::new("/"));
     let name = path.file_name().unwrap_or_default();
@@ -96,13 +104,11 @@ fn read(reader: impl Read) -> io::Result<Vec<u8>> {
 }
 
 /// Something that is wrong with the command line itself.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
 pub(crate) struct Usage(pub(crate) String);
 
-impl std::fmt::Display for Usage {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Usage {}
+/// A file or directory that was named on the command line and cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Place(pub(crate) String);

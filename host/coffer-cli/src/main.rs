@@ -4,12 +4,11 @@
 mod arguments;
 mod commands;
 mod given;
+mod misread;
 mod output;
 mod progress;
 mod session;
 
-use arguments::Arguments;
-use clap::Parser as _;
 use coffer_bundle::Bundled;
 use std::process::ExitCode;
 
@@ -19,7 +18,10 @@ pub(crate) const BUNDLED: &[Bundled] = include!(concat!(env!("OUT_DIR"), "/bundl
 fn main() -> ExitCode {
     // Whatever this process makes, a plugin's files included, is its owner's alone.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
-    let arguments = Arguments::parse();
+    let arguments = match misread::read() {
+        Ok(arguments) => arguments,
+        Err((misread, format)) => return output::failure(&misread.into(), format),
+    };
     let format = arguments.global.output;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         // One thread waits; one runs a plugin. More are started by what blocks.

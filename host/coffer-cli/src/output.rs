@@ -1,7 +1,8 @@
 //! What is printed: results on standard output, errors on standard error. The only place that prints.
 
 use crate::arguments::Format;
-use crate::given::Usage;
+use crate::given::{Place, Usage};
+use crate::misread::Misread;
 use anyhow::Context as _;
 use coffer_bundle::config::ConfigError;
 use coffer_bundle::driver::DriverError;
@@ -83,12 +84,16 @@ pub(crate) fn moment(ms: i64) -> String {
 /// Prints an error, whose fault it is and what to do, and gives the exit code.
 pub(crate) fn failure(error: &anyhow::Error, format: Format) -> ExitCode {
     let message = message(error);
-    let (blame, next) = match explained(error) {
-        Some(explained) => (explained.blame(), explained.next()),
-        None if error.is::<Usage>() => {
+    let (blame, next) = match (explained(error), error.downcast_ref::<Misread>()) {
+        (Some(explained), _) => (explained.blame(), explained.next()),
+        (None, Some(misread)) => (Blame::Requester, misread.next()),
+        (None, None) if error.is::<Usage>() => {
             (Blame::Requester, "`coffer help` shows how it is used".to_owned())
         }
-        None => {
+        (None, None) if error.is::<Place>() => {
+            (Blame::Requester, "check the path, and that you may use what is there".to_owned())
+        }
+        (None, None) => {
             (Blame::Host, "run it with `--verbosity debug`, and report it if it stays".to_owned())
         }
     };

@@ -380,11 +380,13 @@ impl Cause {
     fn blame(&self) -> Blame {
         match self {
             Self::AccessDenied
+            // The file is on the operator's disk, which may be full.
+            | Self::Audit(_)
             | Self::Capability(_)
             | Self::Denied(_)
             | Self::Unauthenticated
             | Self::NotFoundHere(_) => Blame::Operator,
-            Self::Audit(_) | Self::Host(_) => Blame::Host,
+            Self::Host(_) => Blame::Host,
             Self::Conflict
             | Self::InvalidReference(_)
             | Self::NotFound

@@ -20,6 +20,9 @@ pub enum LedgerError {
     /// Its secrets are being deleted.
     #[error("it is being deleted")]
     Deleting,
+    /// The disk failed.
+    #[error("the disk that the ledger is on failed: {0}")]
+    Disk(String),
     /// The disk is full.
     #[error("the disk that the ledger is on is full")]
     Full,
@@ -71,7 +74,11 @@ pub enum LedgerError {
 impl From<rusqlite::Error> for LedgerError {
     /// The database's messages quote its own statements, never what is bound to them.
     fn from(error: rusqlite::Error) -> Self {
+        let extended = error.sqlite_error().map(|error| error.extended_code);
         match error.sqlite_error_code() {
+            // There was no room for the index of the write-ahead log.
+            _ if extended == Some(rusqlite::ffi::SQLITE_IOERR_SHMSIZE) => Self::Full,
+            Some(ErrorCode::SystemIoFailure) => Self::Disk(error.to_string()),
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Locked,
             Some(ErrorCode::DiskFull) => Self::Full,
             Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
@@ -92,6 +99,7 @@ impl Explain for LedgerError {
             Self::Sql(_) => Blame::Host,
             Self::Busy { .. }
             | Self::Deleting
+            | Self::Disk(_)
             | Self::Full
             | Self::Locked
             | Self::LostLease
@@ -107,6 +115,7 @@ impl Explain for LedgerError {
         match self {
             Self::Busy { .. } => "wait until it has ended",
             Self::Deleting => "run `coffer runs recover`, which finishes it",
+            Self::Disk(_) => "check the disk, and that nobody else changes what is on it",
             Self::Full => "make room on the disk and run the command again",
             Self::Locked => "see which process has `ledger.db` open, and run the command again",
             Self::LostLease => "see what became of it with `coffer installations runs`",

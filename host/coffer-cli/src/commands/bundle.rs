@@ -8,7 +8,7 @@ use crate::session::Session;
 use anyhow::Context as _;
 use coffer_bundle::driver::Driver;
 use coffer_bundle::name::Name;
-use coffer_bundle::{Package, Report, Request, Streams};
+use coffer_bundle::{Package, Request, RunFailure, Streams};
 use serde_json::json;
 use std::io;
 
@@ -50,23 +50,34 @@ pub(super) async fn act(
         Format::Json | Format::Yaml => place.progress.around(io::stderr()),
     };
     let streams = Streams { stdout, stderr: place.progress.around(io::stderr()) };
-    let report = place
+    let namespace = request.namespace.clone();
+    let (report, installation) = place
         .with(async |runner| {
-            let report = runner.run(request, streams, interrupted()).await?;
+            let (report, name) = match runner.run(request, streams, interrupted()).await {
+                Ok(report) => {
+                    let name: Name = report.installation.parse()?;
+                    (Some(report), name)
+                }
+                // What was uninstalled before still has its secrets.
+                Err(RunFailure::NotInstalled { name, .. })
+                    if delete && place.ledger.installation(&namespace, &name).is_ok() =>
+                {
+                    (None, name.parse()?)
+                }
+                Err(failure) => return Err(failure.into()),
+            };
             if delete {
-                let name: Name = report.installation.parse()?;
-                runner.delete(&report.namespace, &name).await?;
+                runner.delete(&namespace, &name).await?;
             }
-            anyhow::Ok(report)
+            anyhow::Ok((report, name))
         })
         .await?;
-    let Report { run, namespace, installation, outputs } = report;
     let value = json!({
         "action": action,
         "namespace": namespace,
-        "installation": installation,
-        "run": run,
-        "outputs": outputs,
+        "installation": installation.as_str(),
+        "run": report.as_ref().map(|report| &report.run),
+        "outputs": report.as_ref().map_or(&[][..], |report| &report.outputs),
         "deleted": delete,
     });
     output::result(global.output, &value, String::new)

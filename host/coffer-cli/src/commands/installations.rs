@@ -214,7 +214,11 @@ impl Shown {
             }
             Kept::Outside { store, reference } => (store.clone(), reference.clone()),
         };
-        let at = format!("{store}: {reference}");
+        // Without a name it is whichever store is for such references at the time of use.
+        let at = match store.as_str() {
+            "" => reference.to_string(),
+            store => format!("{store}: {reference}"),
+        };
         let value = match &self.stores {
             None => MASK.into(),
             Some(stores) => {

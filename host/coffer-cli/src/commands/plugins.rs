@@ -1,7 +1,7 @@
 //! plugins list, inspect, grants. Nothing of a plugin runs.
 
 use crate::arguments::{Global, Plugins};
-use crate::given::Usage;
+use crate::given::{self, Usage};
 use crate::output;
 use crate::session::Session;
 use coffer_bundle::Stores;
@@ -175,7 +175,7 @@ async fn grants(
     global: &Global,
     stores: &Stores,
     plugin: &str,
-    given: &[String],
+    set: &[String],
 ) -> anyhow::Result<()> {
     let entry = stores.config().store(plugin);
     let mut settings = match entry {
@@ -192,9 +192,9 @@ async fn grants(
         .settings()
         .map(|(name, setting, _)| (name, setting.kind == SettingKind::String))
         .collect();
-    for text in given {
+    for text in set {
         let (name, value) =
-            text.split_once('=').ok_or_else(|| Usage("--set takes NAME=VALUE".into()))?;
+            given::pair(text).ok_or_else(|| Usage("--set takes NAME=VALUE".into()))?;
         let value = if kinds.contains(&(name, false)) {
             serde_json::from_str(value)
                 .map_err(|_| Usage(format!("the setting `{name}` is no text; write it as JSON")))?
@@ -221,7 +221,7 @@ async fn grants(
 fn component(stores: &Stores, plugin: &str) -> anyhow::Result<Vec<u8>> {
     let is_file = plugin.contains('/') || plugin.ends_with(".wasm");
     match is_file {
-        true => crate::given::read_file(std::path::Path::new(plugin)),
+        true => given::read_file(std::path::Path::new(plugin)),
         false => Ok(stores.component(plugin)?.into_owned()),
     }
 }

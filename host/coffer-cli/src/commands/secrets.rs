@@ -2,7 +2,7 @@
 
 use super::installations::text;
 use crate::arguments::{Format, Global, InStore, Secrets};
-use crate::given;
+use crate::given::{self, Usage};
 use crate::output;
 use crate::session::Session;
 use coffer_bundle::Stores;
@@ -20,7 +20,11 @@ pub(super) async fn run(global: &Global, command: Secrets) -> anyhow::Result<()>
     let stores = session.stores()?;
     match command {
         Secrets::Get { keys, source, store, reveal } => {
-            get(global, &stores, &keys, source.parse()?, &store, reveal).await
+            // What stands there instead may be a value, so it is not quoted.
+            let source = source
+                .parse()
+                .map_err(|_| Usage("--source is secret, env, path, command or value".into()))?;
+            get(global, &stores, &keys, source, &store, reveal).await
         }
         Secrets::Put { key, value, store, keep } => {
             let reference = Reference::secret(key.as_str())?;

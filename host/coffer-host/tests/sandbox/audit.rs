@@ -77,12 +77,12 @@ async fn the_plugin_runs_between_the_two_lines() {
         ["begin resolve [Reference(value ***)]", "the plugin runs", "finish resolve 1 0"]
     );
     recorder.begin_fails.store(true, Ordering::SeqCst);
-    let text = refused(ask(&store, url.as_str()).await, "audit", Blame::Host);
+    let text = refused(ask(&store, url.as_str()).await, "audit", Blame::Operator);
     contains(&text, "the audit could not be written: the disk is full");
     assert_eq!(recorder.take(), ["begin resolve [Reference(value ***)]"]);
     recorder.begin_fails.store(false, Ordering::SeqCst);
     recorder.finish_fails.store(true, Ordering::SeqCst);
-    let text = refused(ask(&store, url.as_str()).await, "audit", Blame::Host);
+    let text = refused(ask(&store, url.as_str()).await, "audit", Blame::Operator);
     lacks(&text, "hello");
     assert_eq!(recorder.take().len(), 3);
 }
@@ -113,18 +113,18 @@ async fn every_verb_is_audited_and_fails_without() {
         ]
     );
     recorder.begin_fails.store(true, Ordering::SeqCst);
-    refused(store.put(&key, &value("x"), Existing::Keep).await, "audit", Blame::Host);
-    refused(store.delete(&key).await, "audit", Blame::Host);
-    refused(store.list("").await, "audit", Blame::Host);
-    refused(store.resolve_one(&key).await, "audit", Blame::Host);
+    refused(store.put(&key, &value("x"), Existing::Keep).await, "audit", Blame::Operator);
+    refused(store.delete(&key).await, "audit", Blame::Operator);
+    refused(store.list("").await, "audit", Blame::Operator);
+    refused(store.resolve_one(&key).await, "audit", Blame::Operator);
     recorder.begin_fails.store(false, Ordering::SeqCst);
     // Nothing was put.
     assert!(store.list("").await.unwrap().is_empty());
     recorder.finish_fails.store(true, Ordering::SeqCst);
-    refused(store.put(&key, &value("x"), Existing::Keep).await, "audit", Blame::Host);
-    refused(store.resolve_one(&key).await, "audit", Blame::Host);
-    refused(store.list("").await, "audit", Blame::Host);
-    refused(store.delete(&key).await, "audit", Blame::Host);
+    refused(store.put(&key, &value("x"), Existing::Keep).await, "audit", Blame::Operator);
+    refused(store.resolve_one(&key).await, "audit", Blame::Operator);
+    refused(store.list("").await, "audit", Blame::Operator);
+    refused(store.delete(&key).await, "audit", Blame::Operator);
 }
 
 /// Where the lines go.

@@ -1,8 +1,8 @@
 //! Crashes: the plugin's fault, told in the host's words, and over with the call.
 
 use crate::stage::{Stage, ask, contains, lacks, refused, secret, told, value};
-use coffer_host::{Blame, Existing};
 use coffer_host::limits::Limits;
+use coffer_host::{Blame, Existing};
 
 guest_artifacts::foreach_trap!(ran);
 

@@ -1,0 +1,226 @@
+//! The process is killed at moments that are spread over the time that it takes, again and again. Whatever
+//! was reached, `coffer runs recover` puts it in order: the ledger refers to what is in the store and to
+//! nothing else, and nothing waits anywhere.
+//!
+//! What is killed where is chance here; that each step can be the last is tested with the runner itself.
+
+use crate::bundles;
+use crate::drivers::RECORDER;
+use crate::stage::{Answer, Call, Stage};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::fs;
+use std::time::{Duration, Instant};
+
+/// Processes that are killed per command.
+const KILLS: u32 = 40;
+
+/// Starts `call` and kills it after `delay`; whether it was still there.
+fn killed(call: Call, delay: Duration) -> bool {
+    let begun = Instant::now();
+    let mut child = call.start();
+    loop {
+        if child.try_wait().unwrap().is_some() {
+            return false;
+        }
+        if begun.elapsed() >= delay {
+            child.kill().unwrap();
+            child.wait_with_output().unwrap();
+            return true;
+        }
+        std::thread::yield_now();
+    }
+}
+
+/// Kills what `call` makes at [`KILLS`] moments over the time that it takes when it is left alone. Before
+/// each, `prepare` makes what it works on. After each, and when what it started has `ended` too, everything
+/// is put in order and looked at, and again when it was `used`.
+fn sweep(
+    stage: &Stage,
+    prepare: impl Fn(&Stage, &str),
+    call: impl Fn(&Stage, &str) -> Call,
+    ended: impl Fn(&Stage, &str),
+    used: impl Fn(&Stage, &str),
+) {
+    let times = (0..3).map(|index| {
+        let name = format!("timed-{index}");
+        prepare(stage, &name);
+        let call = call(stage, &name);
+        let begun = Instant::now();
+        call.run().succeeded();
+        begun.elapsed()
+    });
+    let whole = times.max().unwrap();
+    let mut were_there = 0;
+    for index in 0..KILLS {
+        let name = format!("killed-{index}");
+        prepare(stage, &name);
+        let delay = whole * index / KILLS;
+        were_there += u32::from(killed(call(stage, &name), delay));
+        ended(stage, &name);
+        in_order(stage);
+        used(stage, &name);
+        in_order(stage);
+    }
+    assert!(were_there > KILLS / 4, "only {were_there} of {KILLS} were killed in time");
+}
+
+/// Recovers, and looks at everything.
+#[track_caller]
+fn in_order(stage: &Stage) {
+    stage.coffer(&["runs", "recover"]).succeeded();
+    stage.coffer(&["runs", "recover"]).printed("there is nothing to put right\n");
+    let ledger = stage.ledger();
+    let rows = |table: &str| ledger[table].as_array().unwrap().iter();
+    let listed: BTreeSet<String> = stage.keys().into_iter().collect();
+    let known: BTreeSet<String> =
+        rows("secrets").map(|row| row["key"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(listed, known, "the store has what the ledger does not, or the other way round");
+    let ids: Vec<&Value> = rows("secrets").map(|row| &row["id"]).collect();
+    for table in ["inputs", "outputs", "overrides", "set_entries"] {
+        for row in rows(table).filter(|row| !row["secret"].is_null()) {
+            assert!(ids.contains(&&row["secret"]), "{table}: {row}");
+        }
+    }
+    assert!(rows("secrets").all(|row| row["state"] == "held"), "{ledger}");
+    assert!(rows("installations").all(|row| row["state"] != "deleting"), "{ledger}");
+    assert!(
+        rows("runs")
+            .all(|row| !["preparing", "running", "unsaved"]
+                .contains(&row["status"].as_str().unwrap())),
+        "{ledger}"
+    );
+    assert_eq!(rows("leases").count(), 0, "{ledger}");
+    assert_eq!(stage.hidden("home/spool"), [""; 0]);
+    // What a killed put left goes when its key goes, so there must be such a key.
+    for pending in stage.hidden("home/secrets/.pending") {
+        let (key, _) = pending.rsplit_once('~').unwrap();
+        assert!(known.contains(key), "{pending} is left and belongs to nothing");
+    }
+    assert_eq!(stage.scratch(), [""; 0]);
+    assert_eq!(stage.names("tmp"), [""; 0]);
+}
+
+fn install(stage: &Stage, name: &str) -> Call {
+    let arguments = ["install", name, "-b", "bundle", "--param", "password=-"];
+    stage.call(&arguments).stdin("a password")
+}
+
+/// Whether there is such an installation, in this state.
+fn is(stage: &Stage, name: &str, state: &str) -> bool {
+    let list = stage.coffer(&["installations", "list", "-o", "json"]).json();
+    let mut rows = list.as_array().unwrap().iter();
+    rows.any(|row| row["name"] == name && row["state"] == state)
+}
+
+/// Ends an installation whatever became of it.
+fn delete(stage: &Stage, name: &str) {
+    let answer: Answer = stage.coffer(&["uninstall", name, "--delete"]);
+    assert!(matches!(answer.code, Some(0 | 2)), "{}", answer.stderr());
+    let list = stage.coffer(&["installations", "list", "-o", "json"]).json();
+    assert!(list.as_array().unwrap().iter().all(|row| row["name"] != name), "{list}");
+}
+
+#[test]
+fn install_is_killed() {
+    let stage = Stage::keeping();
+    let again = |stage: &Stage, name: &str| {
+        let code = install(stage, name).run().code;
+        assert!(matches!(code, Some(0 | 2)), "{name}: {code:?}");
+        assert!(is(stage, name, "active"));
+        delete(stage, name);
+    };
+    sweep(&stage, |_, _| {}, install, |_, _| {}, again);
+}
+
+#[test]
+fn install_with_a_native_driver_is_killed() {
+    let stage = Stage::keeping();
+    stage.bundle(&bundles::native());
+    stage.program("cnab-recorder", RECORDER);
+    let install = |stage: &Stage, name: &str| {
+        let driver = ["install", name, "-b", "bundle", "-d", "command:recorder", "--param"];
+        stage.call(&[&driver[..], &["password=-"]].concat()).stdin("a password")
+    };
+    // Nobody kills the driver: what it leaves is complete when it has ended by itself.
+    let ended = |stage: &Stage, _: &str| {
+        while is_at_work(stage) {
+            std::thread::yield_now();
+        }
+        let _ = fs::remove_file(stage.path("tmp/operation"));
+    };
+    sweep(&stage, |_, _| {}, install, ended, |_, _| {});
+}
+
+/// Whether a process is there that has this machine in its environment.
+fn is_at_work(stage: &Stage) -> bool {
+    let home = stage.home().into_os_string().into_encoded_bytes();
+    let processes = fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap().path());
+    let environments = processes.filter_map(|path| fs::read(path.join("environ")).ok());
+    environments.into_iter().any(|bytes| bytes.windows(home.len()).any(|window| window == home))
+}
+
+#[test]
+fn upgrade_is_killed() {
+    let stage = Stage::keeping();
+    install(&stage, "one").run().succeeded();
+    let upgrade = |stage: &Stage, _: &str| {
+        stage.call(&["upgrade", "one", "--param", "password=-"]).stdin("another password")
+    };
+    let usable = |stage: &Stage, _: &str| {
+        assert!(is(stage, "one", "active"));
+        // The password is one or the other, and never neither.
+        let show = ["installations", "show", "one", "--reveal", "-o", "json"];
+        let shown = stage.coffer(&show).json()["parameters"]["password"]["value"].clone();
+        assert!(shown == "a password" || shown == "another password", "{shown}");
+    };
+    sweep(&stage, |_, _| {}, upgrade, |_, _| {}, usable);
+}
+
+#[test]
+fn uninstall_is_killed() {
+    let stage = Stage::keeping();
+    let prepare = |stage: &Stage, name: &str| drop(install(stage, name).run().succeeded());
+    let uninstall =
+        |stage: &Stage, name: &str| stage.call(&["uninstall", name, "--delete"]).stdin("");
+    sweep(&stage, prepare, uninstall, |_, _| {}, delete);
+    // Every one of them could be deleted to the end.
+    assert_eq!(stage.keys(), [""; 0]);
+    assert_eq!(stage.hidden("home/secrets/.pending"), [""; 0]);
+}
+
+#[test]
+fn sets_are_killed() {
+    let stage = Stage::keeping();
+    let write = |stage: &Stage, name: &str| {
+        let entries = (0..4).map(|at| format!("- {{ name: p{at}, source: {{ value: v{at} }} }}\n"));
+        let text = format!("name: {name}\nparameters:\n{}", entries.collect::<String>());
+        stage.file("set.yaml", text);
+    };
+    let apply = |stage: &Stage, _: &str| stage.call(&["parameters", "apply", "set.yaml"]);
+    let forget = |stage: &Stage, name: &str| stage.call(&["parameters", "delete", name]);
+    let whole = |stage: &Stage, name: &str| {
+        // All of it, or nothing.
+        let list = stage.coffer(&["parameters", "list", "-o", "json"]).json();
+        let sets = list.as_array().unwrap();
+        if let Some(set) = sets.iter().find(|set| set["name"] == name) {
+            assert_eq!(set["parameters"].as_array().unwrap().len(), 4);
+            forget(stage, name).run().succeeded();
+        }
+    };
+    sweep(&stage, write, apply, |_, _| {}, whole);
+    // The same name over and over: a set in the place of another one.
+    let same = |stage: &Stage, _: &str| write(stage, "same");
+    let kept = |stage: &Stage, _: &str| {
+        let list = stage.coffer(&["parameters", "show", "same", "-o", "json"]).json();
+        assert_eq!(list["parameters"].as_array().unwrap().len(), 4);
+    };
+    write(&stage, "same");
+    apply(&stage, "").run().succeeded();
+    sweep(&stage, same, apply, |_, _| {}, kept);
+    let prepare = |stage: &Stage, name: &str| {
+        write(stage, name);
+        apply(stage, name).run().succeeded();
+    };
+    sweep(&stage, prepare, forget, |_, _| {}, whole);
+}
