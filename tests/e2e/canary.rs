@@ -264,7 +264,7 @@ fn outputs_whose_store_went_away_wait_sealed_and_are_saved_later() {
     let (stage, scanner) = (Stage::keeping(), Scanner::new());
     stage.bundle(&bundles::native());
     // From now on the store cannot write: a file is where its directory for unfinished files is.
-    let breaking = r#"rmdir "$here/home/secrets/.pending"; : >"$here/home/secrets/.pending""#;
+    let breaking = r#"rmdir "$COFFER_HOME/secrets/.pending"; : >"$COFFER_HOME/secrets/.pending""#;
     stage.program("cnab-breaking", &[RECORDER, breaking].concat());
     let install = ["install", "-b", "bundle", "-d", "command:breaking", "--param", "password=-"];
     let answer = call(&stage, &scanner, &install);
