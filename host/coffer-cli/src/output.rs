@@ -55,8 +55,11 @@ pub(crate) fn note(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
-/// A table: columns as wide as their widest cell, with a heading.
+/// A table: columns as wide as their widest cell, with a heading. What could move the cursor or turn the
+/// direction of a line is escaped: cells are also what bundles and backends wrote.
 pub(crate) fn table(heading: &[&str], rows: &[Vec<String>]) -> String {
+    let rows: Vec<Vec<String>> =
+        rows.iter().map(|row| row.iter().map(|cell| escaped(cell)).collect()).collect();
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column));
         let widest = cells.map(|cell| cell.chars().count()).max().unwrap_or(0);
@@ -69,8 +72,25 @@ pub(crate) fn table(heading: &[&str], rows: &[Vec<String>]) -> String {
         padded.join("   ").trim_end().to_owned() + "\n"
     };
     let mut text = line(heading.to_vec());
-    for row in rows {
+    for row in &rows {
         text += &line(row.iter().map(String::as_str).collect());
+    }
+    text
+}
+
+fn escaped(cell: &str) -> String {
+    let deceives = |character: char| {
+        character.is_control()
+            || matches!(character, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
+            || matches!(character, '\u{2060}'..='\u{206f}' | '\u{feff}')
+    };
+    let mut text = String::new();
+    for character in cell.chars() {
+        if deceives(character) {
+            text.extend(character.escape_unicode());
+        } else {
+            text.push(character);
+        }
     }
     text
 }
@@ -162,4 +182,19 @@ fn explained(error: &anyhow::Error) -> Option<&dyn Explain> {
         StoreError,
     );
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_is_aligned_and_takes_no_terminal_over() {
+        let row = |name: &str, value: &str| vec![name.to_owned(), value.to_owned()];
+        let rows = [row("a", "x\u{1b}[2J\n"), row("long name", "\u{e4}\u{202e}b")];
+        let expected = "NAME        VALUE\n\
+                        a           x\\u{1b}[2J\\u{a}\n\
+                        long name   \u{e4}\\u{202e}b\n";
+        assert_eq!(table(&["NAME", "VALUE"], &rows), expected);
+    }
 }
