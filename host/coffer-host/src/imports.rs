@@ -6,6 +6,7 @@ mod cache;
 mod commands;
 mod http;
 mod logging;
+mod outside;
 mod settings;
 mod wasi;
 
@@ -14,8 +15,9 @@ use crate::error::Incident;
 use crate::gate::Gate;
 use crate::limiter::Limiter;
 use crate::limits::{self, Limits};
+use crate::secret::Bytes;
 use cache::Cache;
-use coffer_grants::{Grants, Settings};
+use coffer_grants::Grants;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -23,15 +25,23 @@ use wasmtime::component::{HasSelf, Linker, ResourceTable};
 use wasmtime_wasi::WasiCtx;
 use wasmtime_wasi::filesystem::WasiFilesystemCtx;
 
-pub(crate) use logging::Log;
+pub(crate) use logging::{Log, Logged};
+pub(crate) use outside::{Effect, Here, Outside, Reply};
 
-/// What the calls of one store share.
+/// What the calls of one store share, and what decides what they may do. It never leaves the host's own
+/// process.
 pub(crate) struct Shared {
     pub(crate) grants: Arc<Grants>,
-    pub(crate) settings: Arc<Settings>,
     pub(crate) limits: Limits,
     pub(crate) gate: Gate,
     pub(crate) cache: Cache,
+}
+
+/// What the instances of one store are given, in whichever process they run. There is no credential in it.
+pub(crate) struct Confines {
+    pub(crate) limits: Limits,
+    /// The settings that the plugin may see.
+    pub(crate) settings: Vec<(String, String)>,
     /// The granted directories, opened once.
     pub(crate) directories: WasiFilesystemCtx,
 }
@@ -42,8 +52,8 @@ pub(crate) struct State {
     table: ResourceTable,
     wasi: WasiCtx,
     http: wasi::HttpState,
-    shared: Arc<Shared>,
-    record: Arc<Record>,
+    confines: Arc<Confines>,
+    outside: Outside,
     log: Log,
 }
 
@@ -99,25 +109,21 @@ impl Drop for Waiting<'_> {
 
 impl State {
     pub(crate) fn new(
-        shared: Arc<Shared>,
-        environment: &[(String, zeroize::Zeroizing<String>)],
+        confines: Arc<Confines>,
+        outside: Outside,
+        variables: &[(String, Bytes)],
     ) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits::HANDLES_MAX);
-        let record = Arc::new(Record::default());
         Self {
-            limiter: Limiter::new(shared.limits.memory),
+            limiter: Limiter::new(confines.limits.memory),
             table,
-            wasi: wasi::context(environment, &shared.directories),
-            http: wasi::HttpState::new(Arc::clone(&shared), Arc::clone(&record)),
-            shared,
-            record,
+            wasi: wasi::context(variables, &confines.directories),
+            http: wasi::HttpState::new(confines.limits.body, outside.clone()),
+            confines,
+            outside,
             log: Log::default(),
         }
-    }
-
-    pub(crate) fn record(&self) -> Arc<Record> {
-        Arc::clone(&self.record)
     }
 
     pub(crate) fn take_log(&mut self) -> Log {

@@ -7,6 +7,7 @@
 //! `examples/embed.rs` is a whole program.
 
 mod ambient;
+mod asked;
 pub mod audit;
 mod bindings;
 mod compiled;
@@ -24,6 +25,7 @@ mod sandbox;
 mod secret;
 mod store;
 mod text;
+pub mod worker;
 
 pub use coffer_grants as grants;
 pub use coffer_grants::{Blame, Explain};
@@ -31,7 +33,7 @@ pub use component::{Capabilities, Import, Inspection, Need};
 pub use entry_point::{EntryPoint, Files, FilesError, Finished, Run, RunError};
 pub use error::{CallError, Cause, Incident, LoadError, OpenError};
 pub use gate::{Dns, SystemDns};
-pub use host::{Granted, Host, HostBuilder, Plugin, StoreConfig};
+pub use host::{Granted, Host, HostBuilder, Isolation, Plugin, StoreConfig};
 pub use mask::{MASK, Mask, MaskStream};
 pub use secret::Secret;
 pub use store::{Existing, Store};

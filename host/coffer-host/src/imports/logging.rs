@@ -9,6 +9,32 @@ use crate::bindings::wasi::logging::logging::{Host, Level};
 use crate::limits;
 use crate::mask::Mask;
 use crate::text;
+use serde::{Deserialize, Serialize};
+
+/// What one call logged, on its way from a worker.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Logged {
+    lines: Vec<(Level, String)>,
+    dropped: usize,
+}
+
+impl From<Log> for Logged {
+    fn from(Log { lines, bytes: _, dropped }: Log) -> Self {
+        Self { lines, dropped }
+    }
+}
+
+/// A worker can say that there was more than may be kept, so it is counted again.
+impl From<Logged> for Log {
+    fn from(Logged { lines, dropped }: Logged) -> Self {
+        let mut log = Self::default();
+        for (level, message) in lines {
+            log.add(level, message);
+        }
+        log.dropped = log.dropped.saturating_add(dropped);
+        log
+    }
+}
 
 /// What one call logged.
 #[derive(Debug, Default)]
@@ -57,7 +83,7 @@ impl Log {
 
     /// Says that there was something.
     pub(crate) fn withhold(self, store: &str) {
-        let lines = self.lines.len() + self.dropped;
+        let lines = self.lines.len().saturating_add(self.dropped);
         if lines > 0 {
             tracing::warn!(
                 target: "coffer::plugin", store, lines,

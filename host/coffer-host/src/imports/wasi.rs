@@ -1,13 +1,11 @@
 //! WASI 0.2: files below granted directories, granted variables, clocks and randomness; HTTP through the
 //! gate for guests that do not use ours. Standard streams are closed and sockets deny.
 
-use super::{Record, Shared, State};
-use crate::gate::{Incoming, Outgoing, SendError};
+use super::outside::{HttpRequest, HttpResponse, Refused};
+use super::{Outside, State};
 use crate::limits;
-use bytes::Bytes;
+use crate::secret::Bytes;
 use http_body_util::{BodyExt as _, Full};
-use std::sync::Arc;
-use std::time::Duration;
 use wasmtime::component::Linker;
 use wasmtime_wasi::filesystem::WasiFilesystemCtx;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
@@ -17,10 +15,7 @@ use wasmtime_wasi_http::{
 use zeroize::Zeroizing;
 
 /// The context of one instance.
-pub(super) fn context(
-    environment: &[(String, Zeroizing<String>)],
-    directories: &WasiFilesystemCtx,
-) -> WasiCtx {
+pub(super) fn context(variables: &[(String, Bytes)], directories: &WasiFilesystemCtx) -> WasiCtx {
     let mut builder = WasiCtx::builder();
     builder
         .max_random_size(limits::RANDOM_BYTES_MAX)
@@ -31,8 +26,8 @@ pub(super) fn context(
         .allow_tcp(false)
         .allow_udp(false)
         .socket_addr_check(|_, _| Box::pin(async { false }));
-    for (name, value) in environment {
-        builder.env(name, value.as_str());
+    for (name, value) in variables {
+        builder.env(name, String::from_utf8_lossy(value));
     }
     let mut context = builder.build();
     *context.filesystem() = directories.clone();
@@ -67,16 +62,16 @@ pub(super) struct HttpState {
 }
 
 impl HttpState {
-    pub(super) fn new(shared: Arc<Shared>, record: Arc<Record>) -> Self {
+    pub(super) fn new(body_bytes_max: usize, outside: Outside) -> Self {
         let mut context = WasiHttpCtx::new();
         context.set_field_size_limit(limits::HEADER_BYTES_MAX);
-        Self { context, hooks: Hooks { shared, record } }
+        Self { context, hooks: Hooks { body_bytes_max, outside } }
     }
 }
 
 struct Hooks {
-    shared: Arc<Shared>,
-    record: Arc<Record>,
+    body_bytes_max: usize,
+    outside: Outside,
 }
 
 type Sent = (http::Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Send>);
@@ -88,16 +83,14 @@ impl WasiHttpHooks for Hooks {
         options: Option<RequestOptions>,
         _body_error: Box<dyn Future<Output = Result<(), Error>> + Send>,
     ) -> Box<dyn Future<Output = Result<Sent, Error>> + Send> {
-        let (shared, record) = (Arc::clone(&self.shared), Arc::clone(&self.record));
+        let (body_bytes_max, outside) = (self.body_bytes_max, self.outside.clone());
         Box::new(async move {
-            if !record.count_request(shared.limits.requests) {
-                return Err(Error::ConnectionLimitReached);
-            }
-            let outgoing = outgoing(request, options, shared.limits.body).await?;
-            let _waiting = record.wait();
-            match shared.gate.send(outgoing).await {
-                Ok(incoming) => Ok((response(incoming)?, done())),
-                Err(error) => Err(refused(error, &record)),
+            let outgoing = outgoing(request, options, body_bytes_max).await?;
+            match outside.send(outgoing).await {
+                Ok(Ok(answer)) => Ok((response(answer)?, done())),
+                Ok(Err(error)) => Err(refused(&error)),
+                // The parent is gone, and this process goes with it.
+                Err(_) => Err(Error::ConnectionTerminated),
             }
         })
     }
@@ -107,7 +100,7 @@ async fn outgoing(
     request: http::Request<WasiBody>,
     options: Option<RequestOptions>,
     body_bytes_max: usize,
-) -> Result<Outgoing, Error> {
+) -> Result<HttpRequest, Error> {
     let (parts, mut body) = request.into_parts();
     let mut collected = Zeroizing::new(Vec::new());
     while let Some(frame) = body.frame().await {
@@ -119,31 +112,32 @@ async fn outgoing(
         }
     }
     // The guest's other wishes about time are within the host's own bounds or without effect.
-    let timeout: Option<Duration> = options.and_then(|options| options.first_byte_timeout);
+    let timeout = options.and_then(|options| options.first_byte_timeout);
+    let timeout_ms = timeout.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
     let headers = parts
         .headers
         .iter()
         // The engine sets `host` from the authority; the gate sets it again from the URL it checked.
         // The length is that of the body which was collected.
         .filter(|(name, _)| *name != http::header::HOST && *name != http::header::CONTENT_LENGTH)
-        .map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()))
+        .map(|(name, value)| (name.as_str().to_owned(), Bytes::new(value.as_bytes().to_vec())))
         .collect();
-    Ok(Outgoing {
+    Ok(HttpRequest {
         method: parts.method.as_str().to_owned(),
         url: parts.uri.to_string(),
         headers,
-        body: collected,
-        timeout,
+        body: collected.into(),
+        timeout_ms,
     })
 }
 
-fn response(incoming: Incoming) -> Result<http::Response<WasiBody>, Error> {
-    let Incoming { status, headers, body } = incoming;
+fn response(response: HttpResponse) -> Result<http::Response<WasiBody>, Error> {
+    let HttpResponse { status, headers, body } = response;
     let mut response = http::Response::builder().status(status);
     for (name, value) in headers {
-        response = response.header(name, value);
+        response = response.header(name, &*value);
     }
-    let body = Full::new(Bytes::from_owner(Zeroizing::new(body)));
+    let body = Full::new(bytes::Bytes::from_owner(body));
     response
         .body(body.map_err(|never| match never {}).boxed_unsync())
         .map_err(|_| Error::HttpProtocolError)
@@ -153,18 +147,16 @@ fn done() -> Box<dyn Future<Output = Result<(), Error>> + Send> {
     Box::new(async { Ok(()) })
 }
 
-fn refused(error: SendError, record: &Record) -> Error {
-    match error {
-        SendError::Incident(incident) => {
-            record.add(incident);
-            Error::HttpRequestDenied
-        }
-        SendError::InvalidRequest(_) => Error::HttpRequestUriInvalid,
-        SendError::MalformedResponse => Error::HttpProtocolError,
-        SendError::Timeout => Error::ConnectionTimeout,
-        SendError::Tls => Error::TlsProtocolError,
-        SendError::TooLarge(bytes_max) => Error::HttpResponseBodySize(Some(bytes_max as u64)),
-        SendError::Unreachable => Error::ConnectionTerminated,
-        SendError::Unresolved => Error::DnsError { rcode: None, info_code: None },
+fn refused(refused: &Refused) -> Error {
+    match refused {
+        Refused::Denied => Error::HttpRequestDenied,
+        Refused::InvalidRequest(_) => Error::HttpRequestUriInvalid,
+        Refused::MalformedResponse => Error::HttpProtocolError,
+        Refused::Timeout => Error::ConnectionTimeout,
+        Refused::Tls => Error::TlsProtocolError,
+        Refused::TooLarge(bytes_max) => Error::HttpResponseBodySize(Some(*bytes_max)),
+        Refused::TooManyRequests => Error::ConnectionLimitReached,
+        Refused::Unreachable => Error::ConnectionTerminated,
+        Refused::Unresolved => Error::DnsError { rcode: None, info_code: None },
     }
 }

@@ -3,7 +3,7 @@
 
 use crate::server::{Server, ok};
 use crate::stage::{Stage, ask, contains, refused};
-use coffer_host::{Blame, Dns, Host, Store};
+use coffer_host::{Blame, Dns, Store};
 use serde_json::json;
 use std::collections::VecDeque;
 use std::io;
@@ -44,7 +44,7 @@ impl Dns for Scripted {
 }
 
 fn store(dns: &Scripted, port: u16, private: bool) -> Store {
-    let host = Host::builder().instances(64).dns(dns.clone()).build().unwrap();
+    let host = crate::way::host().instances(64).dns(dns.clone()).build().unwrap();
     let url = format!("http://backend.example:{port}/**");
     let grant = json!({ "url": url, "methods": ["GET"], "private-addresses": private });
     Stage::of("dns_request").on(host).grants(json!({ "http": [grant] })).open()

@@ -13,6 +13,19 @@ macro_rules! ran {
     };
 }
 
+/// Where the guests run: in this process. `tests/isolation` has the same suites run in workers.
+mod way {
+    use coffer_host::{Host, HostBuilder, LoadError, Plugin};
+
+    pub(crate) fn host() -> HostBuilder {
+        Host::builder()
+    }
+
+    pub(crate) fn load(host: &Host, component: &[u8]) -> Result<Plugin, LoadError> {
+        host.load(component)
+    }
+}
+
 mod audit;
 mod command;
 mod compiled;
