@@ -20,6 +20,7 @@ mod disk;
 mod drivers;
 mod formats;
 mod given;
+mod isolation;
 mod killed;
 mod scan;
 mod sets;
