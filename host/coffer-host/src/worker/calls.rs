@@ -68,8 +68,9 @@ const ALWAYS: &[libc::c_long] = &[
 /// What else the same things are called on this processor.
 #[cfg(target_arch = "x86_64")]
 const ALWAYS_HERE: &[libc::c_long] = &[libc::SYS_epoll_wait];
+/// There the engine has to make other processors see new code. Not tried.
 #[cfg(not(target_arch = "x86_64"))]
-const ALWAYS_HERE: &[libc::c_long] = &[];
+const ALWAYS_HERE: &[libc::c_long] = &[libc::SYS_membarrier];
 
 const READ: &[libc::c_long] = &[
     libc::SYS_dup,
