@@ -3,6 +3,7 @@
 //! language drags in (sockets, standard streams) is empty or denies whatever is granted.
 
 mod cache;
+pub(crate) mod clocks;
 mod commands;
 mod http;
 mod logging;

@@ -122,6 +122,14 @@ pub const CHUNK_REFERENCES_MAX: usize = 16;
 pub const HANDLES_MAX: usize = 1_024;
 /// Random bytes that a guest gets at once; a key has 64.
 pub const RANDOM_BYTES_MAX: u64 = 64 * 1024;
+/// How fine a guest's clocks are. Timeouts, expiry dates and waits of the contract are in milliseconds and
+/// need no more; to tell what is in a processor's cache takes a thousandth of it, or many thousand tries.
+pub const CLOCK_RESOLUTION: Duration = Duration::from_millis(1);
+
+// An entry point.
+
+/// Bytes that an entry point writes to its output at once: a few lines.
+pub const OUTPUT_WRITE_BYTES_MAX: usize = 64 * KIB;
 
 // What a plugin answers.
 

@@ -1,6 +1,7 @@
 //! WASI 0.2: files below granted directories, granted variables, clocks and randomness; HTTP through the
 //! gate for guests that do not use ours. Standard streams are closed and sockets deny.
 
+use super::clocks::{Calendar, SinceCall};
 use super::{Record, Shared, State};
 use crate::gate::{Incoming, Outgoing, SendError};
 use crate::limits;
@@ -24,6 +25,8 @@ pub(super) fn context(
     let mut builder = WasiCtx::builder();
     builder
         .max_random_size(limits::RANDOM_BYTES_MAX)
+        .monotonic_clock(SinceCall::start())
+        .wall_clock(Calendar)
         // Files can block for as long as a disk or a network file system does, so they are waited for
         // on threads of their own, and a call can be given up meanwhile.
         .allow_blocking_current_thread(false)
