@@ -2,7 +2,7 @@
 //! here takes a permit, or is called with what an operator wrote in a grant.
 
 use coffer_grants::{Access, DirectoryPermit, EnvironmentPermit};
-use std::io::{self, Read as _};
+use std::io;
 use std::path::Path;
 use wasmtime_wasi::FsPerms;
 use wasmtime_wasi::WasiCtxBuilder;
@@ -26,16 +26,7 @@ pub(crate) fn variable(name: &str) -> Option<Zeroizing<String>> {
 /// That of the operating system, or [`io::ErrorKind::FileTooLarge`].
 #[expect(clippy::disallowed_methods, reason = "this is the one place")]
 pub(crate) fn file(path: &str, bytes_max: usize) -> io::Result<Zeroizing<Vec<u8>>> {
-    let mut bytes = Zeroizing::new(Vec::with_capacity(bytes_max.min(4096)));
-    let limit = bytes_max as u64 + 1;
-    std::fs::File::open(path)?.take(limit).read_to_end(&mut bytes)?;
-    if bytes.len() > bytes_max {
-        return Err(io::Error::new(
-            io::ErrorKind::FileTooLarge,
-            format!("it has more than {bytes_max} bytes"),
-        ));
-    }
-    Ok(bytes)
+    crate::secret::read(std::fs::File::open(path)?, bytes_max)
 }
 
 /// Opens a granted directory and shows it to the guest.
