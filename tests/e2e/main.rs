@@ -21,6 +21,7 @@ mod drivers;
 mod formats;
 mod given;
 mod killed;
+mod privacy;
 mod scan;
 mod sets;
 mod stage;

@@ -6,6 +6,7 @@ mod commands;
 mod given;
 mod misread;
 mod output;
+mod privacy;
 mod progress;
 mod session;
 
@@ -16,8 +17,7 @@ use std::process::ExitCode;
 pub(crate) const BUNDLED: &[Bundled] = include!(concat!(env!("OUT_DIR"), "/bundled.rs"));
 
 fn main() -> ExitCode {
-    // Whatever this process makes, a plugin's files included, is its owner's alone.
-    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    privacy::begin();
     let arguments = match misread::read() {
         Ok(arguments) => arguments,
         Err((misread, format)) => return output::failure(&misread.into(), format),
