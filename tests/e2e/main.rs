@@ -17,6 +17,7 @@ mod bundles;
 mod canary;
 mod canary_places;
 mod disk;
+mod doctor;
 mod drivers;
 mod formats;
 mod given;

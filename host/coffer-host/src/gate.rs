@@ -22,6 +22,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use zeroize::Zeroizing;
 
+pub use connect::certificate_authorities;
 use credential::Credential;
 
 /// Looks names up. The operating system's resolver unless the embedder brings another one.

@@ -6,6 +6,7 @@
 //!
 //! `examples/embed.rs` is a whole program.
 
+mod advisory;
 mod ambient;
 pub mod audit;
 mod bindings;
@@ -25,12 +26,13 @@ mod secret;
 mod store;
 mod text;
 
+pub use advisory::{Advisories, Advisory, ENGINE_VERSION, Effect};
 pub use coffer_grants as grants;
 pub use coffer_grants::{Blame, Explain};
 pub use component::{Capabilities, Import, Inspection, Need};
 pub use entry_point::{EntryPoint, Files, FilesError, Finished, Run, RunError};
 pub use error::{CallError, Cause, Incident, LoadError, OpenError};
-pub use gate::{Dns, SystemDns};
+pub use gate::{Dns, SystemDns, certificate_authorities};
 pub use host::{Granted, Host, HostBuilder, Plugin, StoreConfig};
 pub use mask::{MASK, Mask, MaskStream};
 pub use secret::Secret;

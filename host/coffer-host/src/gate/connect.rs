@@ -86,9 +86,7 @@ fn roots(ca: Option<&str>) -> Result<RootCertStore, String> {
             }
         }
         None => {
-            // A certificate that is not understood is left out; one that is missing is noticed when a
-            // server shows it.
-            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+            roots = system_roots();
             if roots.is_empty() {
                 return Err("this machine trusts no certificate authority; install its \
                             `ca-certificates`, or name a file by `ca` in the grant"
@@ -97,6 +95,20 @@ fn roots(ca: Option<&str>) -> Result<RootCertStore, String> {
         }
     }
     Ok(roots)
+}
+
+/// The certificate authorities that the operating system trusts. A certificate that is not understood is
+/// left out; one that is missing is noticed when a server shows it.
+fn system_roots() -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    roots
+}
+
+/// How many certificate authorities the operating system has for HTTP without `ca` in its grant.
+#[must_use]
+pub fn certificate_authorities() -> usize {
+    system_roots().len()
 }
 
 impl Service<Uri> for Connect {
