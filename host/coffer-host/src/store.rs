@@ -23,6 +23,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tokio::sync::Semaphore;
 use wasmtime_wasi::WasiCtx;
+use zeroize::Zeroizing;
 
 /// Turns references into secrets, and keeps secrets, by a plugin. Cheap to clone; clones share the
 /// connections, the plugin's cache and the limit of concurrency.
@@ -536,6 +537,7 @@ fn said_of(error: wit::Error, mask: &Mask) -> Cause {
     use wit::Error as E;
     // Hidden before it is escaped and cut: a secret that was changed or cut is not found.
     let shown = |text: String| {
+        let text = Zeroizing::new(text);
         let end = text.floor_char_boundary(limits::LOG_BYTES_MAX);
         text::escape(&mask.text(&text[..end]))
     };

@@ -9,17 +9,20 @@ use crate::bindings::wasi::logging::logging::{Host, Level};
 use crate::limits;
 use crate::mask::Mask;
 use crate::text;
+use zeroize::Zeroizing;
 
 /// What one call logged.
 #[derive(Debug, Default)]
 pub(crate) struct Log {
-    lines: Vec<(Level, String)>,
+    /// With what the plugin knew in them, so they are overwritten when they go.
+    lines: Vec<(Level, Zeroizing<String>)>,
     bytes: usize,
     dropped: usize,
 }
 
 impl Log {
     fn add(&mut self, level: Level, message: String) {
+        let message = Zeroizing::new(message);
         let fits = self.bytes + message.len() <= limits::LOG_BYTES_MAX;
         if fits && self.lines.len() < limits::LOG_LINES_MAX {
             self.bytes += message.len();
