@@ -1,7 +1,6 @@
 //! State: an instance lives for one call, and nothing of it is seen by the next, by another store, or after
 //! a crash, except for the cache, which belongs to one store.
 
-use crate::remains;
 use crate::stage::{Stage, ask, refused, told};
 use crate::written::plugin;
 use coffer_host::limits::{Limits, MEMORIES_MAX, TABLES_MAX};
@@ -119,20 +118,6 @@ async fn state_scan() {
         assert_eq!(ask(&store, "1").await.unwrap(), "0");
         refused(ask(&store, "100000").await, "other", Blame::Plugin);
     }
-}
-
-/// What a plugin answered is in the memory of the process for as long as the answer is.
-#[tokio::test]
-async fn state_answer() {
-    let host = one_place();
-    let store = Stage::of("state_answer").on(host.clone()).open();
-    let turned: Vec<u8> =
-        (0..16_u8).map(|index| index.wrapping_mul(37) ^ 0x5a ^ remains::TURN).collect();
-    let answer = store.resolve_one(&told("")).await.unwrap();
-    assert_eq!(answer.expose().len(), 2048);
-    assert!(remains::found(&turned) >= 128);
-    drop(answer);
-    assert_eq!(remains::found(&turned), 0);
 }
 
 /// What a plugin of [`marked`] does first.
