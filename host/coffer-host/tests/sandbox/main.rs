@@ -30,6 +30,7 @@ mod memory;
 mod plugin_filesystem;
 mod plugin_host;
 mod result;
+mod retry;
 mod server;
 mod stage;
 mod state;
