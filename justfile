@@ -43,6 +43,11 @@ demo: plugins
 test *arguments: plugins
     cargo test {{ if arguments =~ '(^| )(-p|--package)' { "" } else { "--workspace --exclude guests" } }} {{ arguments }}
 
+# Fail every call to a file that a command makes, and kill as many processes as told, at moments from a seed
+torture cycles="1000" seed="": plugins
+    COFFER_TORTURE={{ cycles }} COFFER_SEED={{ if seed == "" { `date +%s` } else { seed } }} \
+        cargo test --workspace --exclude guests --test e2e -- faults:: killed:: --nocapture
+
 # Run clippy on everything, as what it is built for
 lint:
     #!/usr/bin/env bash

@@ -44,6 +44,9 @@ impl Home {
             Ok(directory) => directory,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 root.create_dir_with(below, &builder).map_err(failed)?;
+                for parent in below.ancestors().skip(1).filter(|path| *path != Path::new("")) {
+                    root.open(parent).and_then(|parent| parent.sync_all()).map_err(failed)?;
+                }
                 Dir::open_ambient_dir(&path, ambient_authority()).map_err(failed)?
             }
             Err(error) => return Err(failed(error)),
@@ -102,7 +105,8 @@ impl Home {
         let mut builder = DirBuilder::new();
         builder.mode(PRIVATE_DIRECTORY);
         match self.directory.create_dir_with(name, &builder) {
-            Ok(()) => {}
+            // What is put into it and synced is lost all the same if its own name is.
+            Ok(()) => sync(&self.directory).map_err(failed)?,
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(failed(error)),
         }

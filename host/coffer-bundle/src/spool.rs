@@ -109,13 +109,16 @@ impl Spool {
         opened.open().ok_or_else(broken)
     }
 
-    /// Forgets what `run` left: it is in its store, and the ledger says so.
+    /// Forgets what `run` left: it is in its store, and the ledger says so. For good: what came back with a power
+    /// cut after the installation was deleted would be a stranger.
     ///
     /// # Errors
     ///
     /// That of the operating system.
     pub(crate) fn remove(&self, run: &str) -> io::Result<()> {
-        self.remove_file(run).and_then(|()| self.remove_file(&unfinished(run)))
+        self.remove_file(run)?;
+        self.remove_file(&unfinished(run))?;
+        home::sync(&self.directory)
     }
 
     fn remove_file(&self, name: &str) -> io::Result<()> {

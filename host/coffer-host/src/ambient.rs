@@ -58,7 +58,13 @@ pub(crate) fn show_directory(
 fn make_private(path: &Path) -> io::Result<()> {
     use std::fs;
     use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    if !path.is_dir() {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+        // What is put into it and synced is lost all the same if its own name is.
+        if let Some(parent) = path.parent().filter(|parent| *parent != Path::new("")) {
+            fs::File::open(parent)?.sync_all()?;
+        }
+    }
     if fs::metadata(path)?.permissions().mode() & 0o077 != 0 {
         fs::set_permissions(path, fs::Permissions::from_mode(0o700))?;
     }

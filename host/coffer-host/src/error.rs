@@ -338,8 +338,13 @@ pub enum Cause {
     #[error("the backend refused the credentials")]
     Unauthenticated,
     /// The backend did not answer or asked to wait.
-    #[error("the backend cannot be reached or asked to wait{}", after(*.0))]
-    Unavailable(Option<u64>),
+    #[error("the backend cannot be reached or asked to wait{}{}", after(*.after_ms), tried(*.tries))]
+    Unavailable {
+        /// Milliseconds that it asked to wait, if it did.
+        after_ms: Option<u64>,
+        /// How often the host sent what was not answered, if it saw it; 1 is once.
+        tries: usize,
+    },
     /// The plugin does not do this.
     #[error("{0}")]
     Unsupported(String),
@@ -349,6 +354,10 @@ fn after(retry_after_ms: Option<u64>) -> String {
     retry_after_ms.map_or_else(String::new, |ms| {
         format!(" {}", humantime::format_duration(Duration::from_millis(ms)))
     })
+}
+
+fn tried(tries: usize) -> String {
+    if tries > 1 { format!("; it was tried {tries} times") } else { String::new() }
 }
 
 impl Cause {
@@ -372,7 +381,7 @@ impl Cause {
             Self::TooMany(_) => "too-many",
             Self::Trap(_) => "trap",
             Self::Unauthenticated => "unauthenticated",
-            Self::Unavailable(_) => "unavailable",
+            Self::Unavailable { .. } => "unavailable",
             Self::Unsupported(_) => "unsupported",
         }
     }
@@ -398,7 +407,7 @@ impl Cause {
             | Self::Limit { .. }
             | Self::Other(_)
             | Self::Trap(_) => Blame::Plugin,
-            Self::Deadline { waiting: true, .. } | Self::Unavailable(_) => Blame::Backend,
+            Self::Deadline { waiting: true, .. } | Self::Unavailable { .. } => Blame::Backend,
         }
     }
 
@@ -431,7 +440,13 @@ impl Cause {
             Self::TooLarge(_) => "use a smaller value, or another store".into(),
             Self::TooMany(_) => "ask in several calls".into(),
             Self::Unauthenticated => format!("renew the credentials of the store `{store}`"),
-            Self::Unavailable(_) => "check that the backend is up, and try again".into(),
+            Self::Unavailable { after_ms: Some(_), .. } => {
+                "try again after that time; a backend that throttles needs fewer requests, or a higher quota"
+                    .into()
+            }
+            Self::Unavailable { after_ms: None, .. } => {
+                "check that the backend is up, and try again".into()
+            }
         }
     }
 }

@@ -5,6 +5,7 @@
 
 mod connect;
 mod credential;
+mod retry;
 
 use crate::error::Incident;
 use crate::limits::{self, Limits};
@@ -24,6 +25,7 @@ use zeroize::Zeroizing;
 
 pub use connect::certificate_authorities;
 use credential::Credential;
+pub(crate) use retry::{Budget, Unanswered};
 
 /// Looks names up. The operating system's resolver unless the embedder brings another one.
 pub trait Dns: Send + Sync {
@@ -114,8 +116,12 @@ impl Gate {
         Self { grants, settings, limits, dns, pools: Mutex::new(Vec::new()) }
     }
 
-    /// Sends a request and collects the whole response.
-    pub(crate) async fn send(&self, outgoing: Outgoing) -> Result<Incoming, SendError> {
+    /// Sends a request, again if that is safe and `budget` allows it, and collects the whole response.
+    pub(crate) async fn send(
+        &self,
+        outgoing: Outgoing,
+        budget: &Budget,
+    ) -> Result<Incoming, SendError> {
         let Outgoing { method, url, headers, body, timeout } = outgoing;
         let url = RequestUrl::parse(&url)
             .map_err(|error| SendError::InvalidRequest(format!("the URL is refused: {error}")))?;
@@ -126,7 +132,7 @@ impl Gate {
         let request = self.request(&permit, &headers, body, &credentials)?;
         let pool = self.pool(permit.grant())?;
         let within = timeout.unwrap_or(limits::FIRST_BYTE_MAX).min(limits::FIRST_BYTE_MAX);
-        let response = tokio::time::timeout(within, pool.request(request))
+        let response = tokio::time::timeout(within, retry::send(&pool, request, within, budget))
             .await
             .map_err(|_| SendError::Timeout)?
             .map_err(|error| failed(&permit, &error))?;

@@ -12,7 +12,7 @@ mod wasi;
 
 use crate::bindings;
 use crate::error::Incident;
-use crate::gate::Gate;
+use crate::gate::{Budget, Gate};
 use crate::limiter::Limiter;
 use crate::limits::{self, Limits};
 use cache::Cache;
@@ -49,9 +49,10 @@ pub(crate) struct State {
 }
 
 /// What happened during one call that concerns the host.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Record {
-    requests: AtomicUsize,
+    /// The HTTP requests that are left.
+    pub(crate) budget: Budget,
     waiting: AtomicUsize,
     incidents: Mutex<Vec<Incident>>,
 }
@@ -60,6 +61,10 @@ pub(crate) struct Record {
 const INCIDENTS_MAX: usize = 4;
 
 impl Record {
+    fn new(budget: Budget) -> Self {
+        Self { budget, waiting: AtomicUsize::default(), incidents: Mutex::default() }
+    }
+
     pub(crate) fn add(&self, incident: Incident) {
         let mut incidents = self.incidents.lock().expect("nothing panics while it holds this lock");
         if incidents.len() < INCIDENTS_MAX && !incidents.contains(&incident) {
@@ -82,11 +87,6 @@ impl Record {
         self.waiting.fetch_add(1, Ordering::Relaxed);
         Waiting(self)
     }
-
-    /// Counts a request; whether it is within the limit.
-    fn count_request(&self, requests_max: usize) -> bool {
-        self.requests.fetch_add(1, Ordering::Relaxed) < requests_max
-    }
 }
 
 /// The guest waits for something that is not coffer's.
@@ -102,10 +102,11 @@ impl State {
     pub(crate) fn new(
         shared: Arc<Shared>,
         environment: &[(String, zeroize::Zeroizing<String>)],
+        deadline: tokio::time::Instant,
     ) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits::HANDLES_MAX);
-        let record = Arc::new(Record::default());
+        let record = Arc::new(Record::new(Budget::new(shared.limits.requests, deadline)));
         Self {
             limiter: Limiter::new(shared.limits.memory),
             table,

@@ -171,6 +171,12 @@ pub const FIRST_BYTE_MAX: Duration = Duration::from_secs(30);
 pub const ADDRESSES_MAX: usize = 8;
 /// Bytes of an injected header, prefix included.
 pub const INJECTED_HEADER_BYTES_MAX: usize = 16 * KIB;
+/// How often a request is sent in all, if it can be sent again. A backend that throttles or restarts answers
+/// the second or third time; one that is down is not worth more of a call's time.
+pub const TRIES_MAX: usize = 3;
+/// The most that is waited before the second time, twice as much before the third. A few times what an
+/// answer takes, and both fit into the time of a call.
+pub const RETRY_WAIT: Duration = Duration::from_millis(100);
 /// How long an idle connection is kept.
 pub const IDLE_CONNECTION_MAX: Duration = Duration::from_secs(60);
 

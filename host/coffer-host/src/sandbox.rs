@@ -5,11 +5,12 @@
 use crate::bindings::{lister, resolver, writer};
 use crate::engine::Ticker;
 use crate::error::{Cause, Incident, LoadError};
+use crate::gate::Unanswered;
 use crate::imports::{Log, Shared, State};
 use crate::limits;
 use coffer_grants::EnvironmentPermit;
 use std::sync::Arc;
-use std::time::Instant;
+use tokio::time::Instant;
 use wasmtime::component::{Component, InstancePre, Linker};
 use wasmtime::{Engine, Store, Trap};
 
@@ -50,6 +51,8 @@ impl Prepared {
 pub(crate) struct Ran<T> {
     pub(crate) answer: Result<T, Cause>,
     pub(crate) incidents: Vec<Incident>,
+    /// What its backend did not answer.
+    pub(crate) unanswered: Unanswered,
     /// What was logged; to be shown only if there is an answer.
     pub(crate) log: Log,
 }
@@ -73,7 +76,8 @@ impl Sandbox<'_> {
         let _running = self.ticker.run();
         let deadline = Instant::now() + shared.limits.call;
         let variables = crate::ambient::variables(environment);
-        let mut store = Store::new(self.engine, State::new(Arc::clone(shared), &variables));
+        let mut store =
+            Store::new(self.engine, State::new(Arc::clone(shared), &variables, deadline));
         drop(variables);
         store.limiter(|state| &mut state.limiter);
         store.set_hostcall_fuel(
@@ -83,7 +87,6 @@ impl Sandbox<'_> {
         store.set_epoch_deadline(1);
         store.epoch_deadline_async_yield_and_update(1);
         let record = store.data().record();
-        let deadline = tokio::time::Instant::from_std(deadline);
         let answer = {
             let mut acting = std::pin::pin!(act(&mut store));
             match tokio::time::timeout_at(deadline, acting.as_mut()).await {
@@ -95,7 +98,12 @@ impl Sandbox<'_> {
                 }
             }
         };
-        Ran { answer, incidents: record.take(), log: store.data_mut().take_log() }
+        Ran {
+            answer,
+            incidents: record.take(),
+            unanswered: record.budget.unanswered(),
+            log: store.data_mut().take_log(),
+        }
     }
 }
 

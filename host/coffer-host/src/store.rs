@@ -7,7 +7,7 @@ use crate::bindings::coffer::secrets::types as wit;
 use crate::bindings::writer::exports::coffer::secrets::writer::Existing as WitExisting;
 use crate::component::Capabilities;
 use crate::error::{self, CallError, Cause, OpenError};
-use crate::gate::Gate;
+use crate::gate::{Gate, Unanswered};
 use crate::host::{Granted, Host, Plugin, StoreConfig};
 use crate::imports::Shared;
 use crate::limits::{self, Limits};
@@ -326,7 +326,7 @@ impl Store {
                 plugin.coffer_secrets_resolver().call_resolve(store, &asked).await
             })
             .await;
-        let Ran { answer, incidents, log } = ran;
+        let Ran { answer, incidents, unanswered, log } = ran;
         let answers = match answer {
             Ok(answers) if answers.len() == references.len() => answers,
             Ok(answers) => {
@@ -369,7 +369,8 @@ impl Store {
             .into_iter()
             .zip(&references)
             .map(|(answer, reference)| {
-                let result = answer.unwrap_or_else(|error| Err(said(error, reference, &mask)));
+                let result =
+                    answer.unwrap_or_else(|error| Err(said(error, reference, &mask, unanswered)));
                 result.map_err(|cause| CallError {
                     incidents: incidents.clone(),
                     ..self.failure(verb, std::slice::from_ref(reference), cause)
@@ -451,7 +452,7 @@ impl Store {
         ran: Ran<Result<T, wit::Error>>,
         secrets: impl IntoIterator<Item = &'s Secret>,
     ) -> Result<T, CallError> {
-        let Ran { answer, incidents, log } = ran;
+        let Ran { answer, incidents, unanswered, log } = ran;
         let cause = match answer {
             Ok(answer) => {
                 let texts = !log.is_empty() || answer.is_err();
@@ -459,7 +460,7 @@ impl Store {
                 log.show(&self.name, &mask);
                 match answer {
                     Ok(answer) => return Ok(answer),
-                    Err(error) => said_of(error, &mask),
+                    Err(error) => said_of(error, &mask, unanswered),
                 }
             }
             Err(cause) => {
@@ -519,7 +520,7 @@ fn text_bytes_max(texts: bool) -> usize {
 }
 
 /// What a plugin said about a reference, with what `mask` hides hidden.
-fn said(error: wit::Error, reference: &Reference, mask: &Mask) -> Cause {
+fn said(error: wit::Error, reference: &Reference, mask: &Mask, unanswered: Unanswered) -> Cause {
     let missing = match (&error, reference.source()) {
         (wit::Error::NotFound, Source::Env) => {
             Some(format!("the environment variable {} is not set", text::escape(reference.key())))
@@ -530,10 +531,10 @@ fn said(error: wit::Error, reference: &Reference, mask: &Mask) -> Cause {
         (wit::Error::NotFound, Source::Command | Source::Secret | Source::Value) => None,
         _ => None,
     };
-    missing.map_or_else(|| said_of(error, mask), Cause::NotFoundHere)
+    missing.map_or_else(|| said_of(error, mask, unanswered), Cause::NotFoundHere)
 }
 
-fn said_of(error: wit::Error, mask: &Mask) -> Cause {
+fn said_of(error: wit::Error, mask: &Mask, unanswered: Unanswered) -> Cause {
     use wit::Error as E;
     // Hidden before it is escaped and cut: a secret that was changed or cut is not found.
     let shown = |text: String| {
@@ -549,7 +550,14 @@ fn said_of(error: wit::Error, mask: &Mask) -> Cause {
         E::Other(why) => Cause::Other(shown(why)),
         E::TooLarge(bytes_max) => Cause::TooLarge(bytes_max),
         E::Unauthenticated => Cause::Unauthenticated,
-        E::Unavailable(retry_after_ms) => Cause::Unavailable(retry_after_ms),
+        // The host saw what the backend asked for, also where the plugin does not say it.
+        E::Unavailable(after_ms) => Cause::Unavailable {
+            after_ms: after_ms.or_else(|| {
+                let asked = unanswered.retry_after?;
+                Some(u64::try_from(asked.as_millis()).unwrap_or(u64::MAX))
+            }),
+            tries: unanswered.tries,
+        },
         E::Unsupported(what) => Cause::Unsupported(shown(what)),
     }
 }

@@ -26,7 +26,7 @@ impl Host for State {
 
 async fn send(shared: &Shared, record: &Record, request: Request) -> Result<Response, Error> {
     let Request { method, url, headers, body, timeout_ms } = request;
-    if !record.count_request(shared.limits.requests) {
+    if !record.budget.take() {
         return Err(Error::TooManyRequests);
     }
     let outgoing = Outgoing {
@@ -37,7 +37,7 @@ async fn send(shared: &Shared, record: &Record, request: Request) -> Result<Resp
         timeout: timeout_ms.map(|ms| Duration::from_millis(ms.into())),
     };
     let _waiting = record.wait();
-    match shared.gate.send(outgoing).await {
+    match shared.gate.send(outgoing, &record.budget).await {
         Ok(Incoming { status, headers, body }) => Ok(Response { status, headers, body }),
         Err(error) => Err(match error {
             SendError::Incident(incident) => {

@@ -93,12 +93,12 @@ impl WasiHttpHooks for Hooks {
     ) -> Box<dyn Future<Output = Result<Sent, Error>> + Send> {
         let (shared, record) = (Arc::clone(&self.shared), Arc::clone(&self.record));
         Box::new(async move {
-            if !record.count_request(shared.limits.requests) {
+            if !record.budget.take() {
                 return Err(Error::ConnectionLimitReached);
             }
             let outgoing = outgoing(request, options, shared.limits.body).await?;
             let _waiting = record.wait();
-            match shared.gate.send(outgoing).await {
+            match shared.gate.send(outgoing, &record.budget).await {
                 Ok(incoming) => Ok((response(incoming)?, done())),
                 Err(error) => Err(refused(error, &record)),
             }

@@ -1,5 +1,6 @@
 //! HTTP: the requests that a grant names and no others, with headers that the plugin never sees.
 
+use crate::retry::http_status;
 use crate::server::{Server, ok, reply};
 use crate::stage::{Stage, ask, contains, lacks, refused, told};
 use coffer_host::limits::Limits;

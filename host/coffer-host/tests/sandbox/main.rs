@@ -31,6 +31,7 @@ mod plugin_filesystem;
 mod plugin_host;
 mod remains;
 mod result;
+mod retry;
 mod server;
 mod stage;
 mod state;
