@@ -294,7 +294,7 @@ impl TryFrom<RawGrants> for Grants {
         let RawGrants { http, directories, environment, commands, referenced } = raw;
         // By its position and not by its text, which may be a whole `NAME=value`.
         for (index, name) in environment.iter().enumerate() {
-            if name.is_empty() || name.contains(['=', '\0', '*']) {
+            if !is_variable(name) {
                 return Err(format!(
                     "`environment[{index}]` is not the name of an environment variable; there is no pattern for them"
                 ));
@@ -312,6 +312,11 @@ impl TryFrom<RawGrants> for Grants {
             commands,
         })
     }
+}
+
+/// Whether a variable can be granted under this name.
+pub(crate) fn is_variable(name: &str) -> bool {
+    !name.is_empty() && !name.contains(['=', '\0', '*'])
 }
 
 #[cfg(test)]

@@ -136,7 +136,7 @@ impl Manifest {
     /// [`ManifestError::Asks`] if that is not grants.
     pub fn asked(&self, settings: &Settings) -> Result<Grants, ManifestError> {
         serde_json::from_value(Value::Object(self.asked_json(settings)))
-            .map_err(|error| ManifestError::Asks(message(&error)))
+            .map_err(|error| ManifestError::Asks(without_content(&error)))
     }
 
     /// [`Manifest::asked`] as it is written in a configuration file.
@@ -154,6 +154,20 @@ fn is_plain(text: &str) -> bool {
 
 fn message(error: &serde_json::Error) -> String {
     escape_within(&error.to_string(), MESSAGE_CHARACTERS_MAX)
+}
+
+/// What the parser says of grants that settings were filled into, without the value that it quotes: an
+/// operator may have put a credential into any setting.
+fn without_content(error: &serde_json::Error) -> String {
+    let whole = error.to_string();
+    for kind in ["invalid type", "invalid value", "invalid length", "unknown variant"] {
+        if whole.starts_with(kind) {
+            let expected = whole.rsplit_once("expected ").map_or("something else", |(_, e)| e);
+            return escape_within(&format!("{kind}, expected {expected}"), MESSAGE_CHARACTERS_MAX);
+        }
+    }
+    // What our own types say quotes no value.
+    message(error)
 }
 
 /// What is wrong with a manifest. The plugin author's to mend.
@@ -276,6 +290,32 @@ mod tests {
             asked(json!({ "address": "https://a.example\", \"x\": \"" })),
             Err(ManifestError::Asks(_))
         ));
+    }
+
+    /// What an operator put into a setting is not shown, whatever the manifest does with it.
+    #[test]
+    fn what_was_filled_in_is_not_shown() {
+        let check = |asks: Value, expected: &str| {
+            let manifest = manifest(&json!({ "asks": asks })).unwrap();
+            let given = json!({ "address": "canary\", expected canary", "names": ["canary"] });
+            let settings = manifest.check_settings(given.as_object().unwrap()).unwrap();
+            let error = manifest.asked(&settings).unwrap_err().to_string();
+            assert!(error.contains(expected) && !error.contains("canary"), "{asks}: {error}");
+        };
+        check(json!({ "environment": "{{address}}" }), "invalid type, expected a sequence");
+        check(
+            json!({ "directories": ["{{address}}"] }),
+            "expected a directory: `host` and `access`",
+        );
+        check(
+            json!({ "directories": [{ "host": "/a", "access": "{{address}}" }] }),
+            "unknown variant, expected `read-only` or `read-write`",
+        );
+        check(json!({ "http": "{{names}}" }), "expected a rule: `url` and `methods`");
+        check(json!({ "http": [{ "url": "{{address}}", "methods": [] }] }), "cannot be granted");
+        check(json!({ "commands": [["./{{address}}"]] }), "the program of a granted command");
+        check(json!({ "environment": ["{{address}}=x"] }), "`environment[0]`");
+        check(json!({ "referenced": ["{{address}}"] }), "`referenced` can grant");
     }
 
     #[test]

@@ -367,7 +367,8 @@ fn segment(text: &str) -> Result<String, UrlError> {
             return Err(UrlError::Dots);
         }
     }
-    Ok(normal)
+    // A `*` of a plugin's must not become a wildcard where the URL is offered as a grant.
+    Ok(normal.replace('*', "%2A"))
 }
 
 /// One spelling for each octet: unreserved characters stand for themselves, and hexadecimal digits are
@@ -428,6 +429,7 @@ mod tests {
         check("https://a.example", Ok("https://a.example/"));
         check("HTTPS://A.Example:443/x", Ok("https://a.example/x"));
         check("http://a.example:80", Ok("http://a.example/"));
+        check("https://a.example/**?*", Ok("https://a.example/%2A%2A?*"));
         check("http://a.example:443/", Ok("http://a.example:443/"));
         check("https://a.example/%61%7e%2d?q=%c3%a4", Ok("https://a.example/a~-?q=%C3%A4"));
         check("https://a.example/a%20b", Ok("https://a.example/a%20b"));
@@ -534,6 +536,8 @@ mod tests {
         check(vault, "https://vault.example/v1/secret/a", false);
         check(vault, "https://VAULT.example:8200/v1/secret/a", true);
         check(vault, "https://xvault.example:8200/v1/secret/a", false);
+        check("https://a.example/%2a", "https://a.example/*", true);
+        check("https://a.example/%2A%2A", "https://a.example/x", false);
         check(vault, "https://vault.example.org:8200/v1/secret/a", false);
         check("https://a.example/x", "https://a.example/x", true);
         check("https://a.example/x", "https://a.example/x/", false);

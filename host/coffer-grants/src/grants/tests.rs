@@ -151,6 +151,17 @@ fn a_denial_says_what_to_add() {
         "the command pass show a b",
         Some("commands:\n  - [pass, show, \"a b\"]"),
     );
+    // Nothing that would allow more than this, and nothing that could not be granted.
+    for argv in [&["pass", "*"][..], &["*"], &["./pass", "x"], &["a\0"]] {
+        let argv = argv.iter().map(|word| (*word).to_owned()).collect();
+        assert_eq!(nothing.command(argv).unwrap_err().missing(), None);
+    }
+    assert_eq!(nothing.permit(&reference("env A*")).unwrap_err().missing(), None);
+    check(
+        nothing.http("GET", RequestUrl::parse("https://a.example/**").unwrap()).unwrap_err(),
+        "GET https://a.example/%2A%2A",
+        Some("http:\n  - url: \"https://a.example/%2A%2A\"\n    methods: [GET]"),
+    );
     check(
         nothing.permit(&reference("env TOKEN")).unwrap_err(),
         "the environment variable TOKEN",
