@@ -249,12 +249,6 @@ impl Grants {
         }
         Ok(self)
     }
-
-    /// Whether some rule covers the URL with another method, for a better message.
-    #[must_use]
-    pub fn covers_with_another_method(&self, url: &RequestUrl) -> bool {
-        self.http.iter().any(|grant| grant.covers_url(url))
-    }
 }
 
 /// What is wrong with grants as a whole. The operator's to mend.

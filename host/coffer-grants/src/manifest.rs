@@ -292,6 +292,25 @@ mod tests {
         ));
     }
 
+    #[test]
+    fn a_manifest_says_what_it_is() {
+        let manifest =
+            manifest(&json!({ "batch": true, "asks": { "environment": ["A"] } })).unwrap();
+        assert_eq!(manifest.name(), "vault");
+        assert_eq!(manifest.version(), "1.0.0");
+        assert_eq!(manifest.description(), "Keeps secrets in Vault");
+        assert!(manifest.batch());
+        assert_eq!(Value::Object(manifest.asks().clone()), json!({ "environment": ["A"] }));
+        let settings: Vec<_> = manifest
+            .settings()
+            .map(|(name, setting, required)| (name, setting.credential, required))
+            .collect();
+        let expected = [("address", false, true), ("names", false, false), ("token", true, false)];
+        assert_eq!(settings, expected);
+        let small = br#"{"name":"a","version":"1","description":"b"}"#;
+        assert!(!Manifest::parse(small).unwrap().batch());
+    }
+
     /// What an operator put into a setting is not shown, whatever the manifest does with it.
     #[test]
     fn what_was_filled_in_is_not_shown() {
@@ -352,6 +371,9 @@ mod tests {
         for malformed in ["", "null", "[]", "{", "\u{0}"] {
             assert!(Manifest::parse(malformed.as_bytes()).is_err(), "{malformed:?}");
         }
+        let small = r#"{"name":"a","version":"1","description":"b"}"#;
+        let most = format!("{}{small}", " ".repeat(MANIFEST_BYTES_MAX - small.len()));
+        assert!(Manifest::parse(most.as_bytes()).is_ok());
         let large = format!("{}{{}}", " ".repeat(MANIFEST_BYTES_MAX));
         assert!(matches!(Manifest::parse(large.as_bytes()), Err(ManifestError::TooLarge(_))));
     }

@@ -185,6 +185,35 @@ fn a_denial_says_what_to_add() {
 }
 
 #[test]
+fn a_command_runs_as_it_was_judged() {
+    let granted = grants(json!({ "commands": [["pass", "show", "*"]] }));
+    let argv = |word: &str| vec!["pass".to_owned(), "show".to_owned(), word.to_owned()];
+    let permit = granted.command(argv("db")).unwrap();
+    assert_eq!(permit.program(), "pass");
+    assert_eq!(permit.arguments(), ["show", "db"]);
+    assert!(granted.command(argv("--clip")).is_err());
+}
+
+#[test]
+fn any_grant_is_something() {
+    for granted in [
+        json!({ "http": [{ "url": "https://a.example/", "methods": [] }] }),
+        json!({ "directories": [{ "host": "/a", "access": "read-only" }] }),
+        json!({ "environment": ["HOME"] }),
+        json!({ "commands": [["date"]] }),
+        json!({ "referenced": ["env"] }),
+    ] {
+        assert!(!grants(granted.clone()).is_empty(), "{granted}");
+    }
+}
+
+#[test]
+fn each_verb_is_a_word() {
+    let words = [Verb::Delete, Verb::List, Verb::Put, Verb::Resolve].map(|verb| verb.to_string());
+    assert_eq!(words, ["delete", "list", "put", "resolve"]);
+}
+
+#[test]
 fn paths_are_made_absolute() {
     let granted = grants(json!({
         "http": [{
