@@ -25,10 +25,6 @@ impl HttpGrant {
         self.methods.iter().any(|granted| granted.0 == method) && self.url.covers(url)
     }
 
-    pub(crate) fn covers_url(&self, url: &RequestUrl) -> bool {
-        self.url.covers(url)
-    }
-
     /// The pattern.
     #[must_use]
     pub fn url(&self) -> &UrlPattern {

@@ -367,7 +367,8 @@ fn segment(text: &str) -> Result<String, UrlError> {
             return Err(UrlError::Dots);
         }
     }
-    Ok(normal)
+    // A `*` of a plugin's must not become a wildcard where the URL is offered as a grant.
+    Ok(normal.replace('*', "%2A"))
 }
 
 /// One spelling for each octet: unreserved characters stand for themselves, and hexadecimal digits are
@@ -428,6 +429,8 @@ mod tests {
         check("https://a.example", Ok("https://a.example/"));
         check("HTTPS://A.Example:443/x", Ok("https://a.example/x"));
         check("http://a.example:80", Ok("http://a.example/"));
+        check("http://a.example", Ok("http://a.example/"));
+        check("https://a.example/**?*", Ok("https://a.example/%2A%2A?*"));
         check("http://a.example:443/", Ok("http://a.example:443/"));
         check("https://a.example/%61%7e%2d?q=%c3%a4", Ok("https://a.example/a~-?q=%C3%A4"));
         check("https://a.example/a%20b", Ok("https://a.example/a%20b"));
@@ -488,8 +491,28 @@ mod tests {
         check("https://a.example/%2", Err(UrlError::Percent));
         check("https://a.example/%zz", Err(UrlError::Percent));
         check("https://a.example/?%", Err(UrlError::Percent));
+        let label = "a".repeat(63);
+        let longest_name = format!("https://{label}.{label}.{label}.{}/", "a".repeat(61));
+        check(&longest_name, Ok(&longest_name));
+        let longer_name = format!("https://{label}.{label}.{label}.{}/", "a".repeat(62));
+        check(&longer_name, Err(UrlError::Host));
+        let begin = "https://a.example/";
+        let longest = format!("{begin}{}", "a".repeat(URL_BYTES_MAX - begin.len()));
+        check(&longest, Ok(&longest));
         let long = format!("https://a.example/{}", "a".repeat(URL_BYTES_MAX));
         check(&long, Err(UrlError::Length));
+    }
+
+    #[test]
+    fn a_connection_goes_where_the_url_says() {
+        let check = |text: &str, expected: (bool, &str, u16)| {
+            let url = RequestUrl::parse(text).unwrap();
+            assert_eq!((url.tls(), url.host(), url.port()), expected, "{text}");
+        };
+        check("https://A.example/", (true, "a.example", 443));
+        check("http://a.example/", (false, "a.example", 80));
+        check("http://a.example:8200/", (false, "a.example", 8200));
+        check("https://[0::1]:65535/", (true, "[::1]", 65535));
     }
 
     #[test]
@@ -534,6 +557,8 @@ mod tests {
         check(vault, "https://vault.example/v1/secret/a", false);
         check(vault, "https://VAULT.example:8200/v1/secret/a", true);
         check(vault, "https://xvault.example:8200/v1/secret/a", false);
+        check("https://a.example/%2a", "https://a.example/*", true);
+        check("https://a.example/%2A%2A", "https://a.example/x", false);
         check(vault, "https://vault.example.org:8200/v1/secret/a", false);
         check("https://a.example/x", "https://a.example/x", true);
         check("https://a.example/x", "https://a.example/x/", false);
