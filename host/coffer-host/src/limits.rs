@@ -63,6 +63,12 @@ impl Limits {
         within(requests <= REQUESTS_MAX, "requests", "at most 10000")?;
         within((KIB..=BODY_BYTES_MAX).contains(&body), "body", "from 1KiB to 32MiB")
     }
+
+    /// Bytes of the bodies of answers that the host holds at the same time for one instance, which has to
+    /// take them into its memory.
+    pub(crate) fn held_answers(&self) -> usize {
+        (self.memory / 2).max(self.body)
+    }
 }
 
 const KIB: usize = 1024;
@@ -171,6 +177,8 @@ pub const FIRST_BYTE_MAX: Duration = Duration::from_secs(30);
 pub const ADDRESSES_MAX: usize = 8;
 /// Bytes of an injected header, prefix included.
 pub const INJECTED_HEADER_BYTES_MAX: usize = 16 * KIB;
+/// Bytes of a file of certificate authorities. That of a public bundle has 200 KB.
+pub const CA_BYTES_MAX: usize = 4 * MIB;
 /// How long an idle connection is kept.
 pub const IDLE_CONNECTION_MAX: Duration = Duration::from_secs(60);
 
