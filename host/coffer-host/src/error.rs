@@ -1,6 +1,7 @@
 //! What can go wrong: loading a plugin, opening a store, calling it. Every error says what was asked and
 //! what stopped it, and by [`Explain`] whose fault it is and what to do.
 
+use crate::gate::TlsFault;
 use crate::limits;
 use crate::text;
 use coffer_grants::{
@@ -212,6 +213,9 @@ impl std::error::Error for CallError {}
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Incident {
+    /// The certificate authorities that connections are to be held against cannot be used.
+    #[error("the certificate authorities cannot be used: {0}")]
+    Authorities(String),
     /// A header could not be injected.
     #[error("the header {header} could not be added: {why}")]
     Credential {
@@ -233,18 +237,42 @@ pub enum Incident {
         /// The header.
         header: String,
     },
+    /// A connection over TLS could not be made.
+    #[error("there is no TLS connection to {host}: {fault}")]
+    Tls {
+        /// The server.
+        host: String,
+        /// What is wrong with it.
+        fault: TlsFault,
+    },
+    /// An answer to a request with an injected header could not be searched for it.
+    #[error(
+        "the answer of {host} was withheld from the plugin because it is {how}, so that an injected header could hide in it"
+    )]
+    Unsearchable {
+        /// The server.
+        host: String,
+        /// Compressed, or a part of something.
+        how: &'static str,
+    },
 }
 
 impl Incident {
     fn blame(&self) -> Blame {
         match self {
-            Self::Credential { .. } | Self::Denied(_) => Blame::Operator,
-            Self::Reflected { .. } => Blame::Backend,
+            Self::Authorities(_)
+            | Self::Credential { .. }
+            | Self::Denied(_)
+            | Self::Tls { fault: TlsFault::Untrusted, .. } => Blame::Operator,
+            Self::Reflected { .. } | Self::Tls { .. } | Self::Unsearchable { .. } => Blame::Backend,
         }
     }
 
     fn next(&self, store: &str) -> String {
         match self {
+            Self::Authorities(_) => {
+                format!("mend the file, or change `ca` in the grant of the store `{store}`")
+            }
             Self::Credential { .. } => {
                 format!("set what the header is made of, or change the grant of the store `{store}`")
             }
@@ -252,6 +280,10 @@ impl Incident {
             Self::Reflected { .. } => {
                 "check what the server does with request headers; a debugging endpoint must not be granted"
                     .into()
+            }
+            Self::Tls { fault, .. } => fault.next(store),
+            Self::Unsearchable { .. } => {
+                "have the server answer whole and uncompressed, which is what it was asked for".into()
             }
         }
     }

@@ -63,6 +63,12 @@ impl Limits {
         within(requests <= REQUESTS_MAX, "requests", "at most 10000")?;
         within((KIB..=BODY_BYTES_MAX).contains(&body), "body", "from 1KiB to 32MiB")
     }
+
+    /// Bytes of the bodies of answers that the host holds at the same time for one instance, which has to
+    /// take them into its memory.
+    pub(crate) fn held_answers(&self) -> usize {
+        (self.memory / 2).max(self.body)
+    }
 }
 
 const KIB: usize = 1024;
@@ -177,6 +183,8 @@ pub const TRIES_MAX: usize = 3;
 /// The most that is waited before the second time, twice as much before the third. A few times what an
 /// answer takes, and both fit into the time of a call.
 pub const RETRY_WAIT: Duration = Duration::from_millis(100);
+/// Bytes of a file of certificate authorities. That of a public bundle has 200 KB.
+pub const CA_BYTES_MAX: usize = 4 * MIB;
 /// How long an idle connection is kept.
 pub const IDLE_CONNECTION_MAX: Duration = Duration::from_secs(60);
 

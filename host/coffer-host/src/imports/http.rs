@@ -20,7 +20,17 @@ impl Host for State {
         let (shared, record) = (&*self.shared, &*self.record);
         let responses =
             stream::iter(requests.into_iter().map(|request| send(shared, record, request)));
-        Ok(responses.buffered(shared.limits.concurrency).collect().await)
+        // They are all in the host's memory until the last one is there.
+        let (mut held, bytes_max) = (0, shared.limits.held_answers());
+        let responses = responses.buffered(shared.limits.concurrency).map(|answer| {
+            let response = answer?;
+            held += response.body.len();
+            if held > bytes_max {
+                return Err(Error::TooLarge(bytes_max as u64));
+            }
+            Ok(response)
+        });
+        Ok(responses.collect().await)
     }
 }
 
@@ -47,7 +57,10 @@ async fn send(shared: &Shared, record: &Record, request: Request) -> Result<Resp
             SendError::InvalidRequest(why) => Error::InvalidRequest(why),
             SendError::MalformedResponse => Error::MalformedResponse,
             SendError::Timeout => Error::Timeout,
-            SendError::Tls => Error::Tls,
+            SendError::Tls(_, incident) => {
+                record.add(incident);
+                Error::Tls
+            }
             SendError::TooLarge(bytes_max) => Error::TooLarge(bytes_max as u64),
             SendError::Unreachable => Error::Unreachable,
             SendError::Unresolved => Error::Unresolved,

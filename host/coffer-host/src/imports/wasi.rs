@@ -8,7 +8,9 @@ use crate::limits;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
+use tokio::sync::Semaphore;
 use wasmtime::component::Linker;
 use wasmtime_wasi::filesystem::WasiFilesystemCtx;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
@@ -73,13 +75,47 @@ impl HttpState {
     pub(super) fn new(shared: Arc<Shared>, record: Arc<Record>) -> Self {
         let mut context = WasiHttpCtx::new();
         context.set_field_size_limit(limits::HEADER_BYTES_MAX);
-        Self { context, hooks: Hooks { shared, record } }
+        let places = Arc::new(Semaphore::new(shared.limits.concurrency));
+        Self { context, hooks: Hooks { shared, record, places, held: Arc::default() } }
     }
 }
 
 struct Hooks {
     shared: Arc<Shared>,
     record: Arc<Record>,
+    /// For requests that are on their way.
+    places: Arc<Semaphore>,
+    /// Bytes of the bodies that the guest has not done with.
+    held: Arc<AtomicUsize>,
+}
+
+/// The body of an answer, until the guest has done with it.
+struct HeldBody {
+    body: Zeroizing<Vec<u8>>,
+    held: Arc<AtomicUsize>,
+}
+
+impl HeldBody {
+    /// Nothing if the guest holds so many that this one is too much.
+    fn new(body: Vec<u8>, held: &Arc<AtomicUsize>, bytes_max: usize) -> Option<Self> {
+        let before = held.fetch_add(body.len(), Ordering::Relaxed);
+        let within = before + body.len() <= bytes_max;
+        // What is dropped gives back what was taken.
+        let body = Self { body: Zeroizing::new(body), held: Arc::clone(held) };
+        within.then_some(body)
+    }
+}
+
+impl AsRef<[u8]> for HeldBody {
+    fn as_ref(&self) -> &[u8] {
+        &self.body
+    }
+}
+
+impl Drop for HeldBody {
+    fn drop(&mut self) {
+        self.held.fetch_sub(self.body.len(), Ordering::Relaxed);
+    }
 }
 
 type Sent = (http::Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Send>);
@@ -92,14 +128,21 @@ impl WasiHttpHooks for Hooks {
         _body_error: Box<dyn Future<Output = Result<(), Error>> + Send>,
     ) -> Box<dyn Future<Output = Result<Sent, Error>> + Send> {
         let (shared, record) = (Arc::clone(&self.shared), Arc::clone(&self.record));
+        let (places, held) = (Arc::clone(&self.places), Arc::clone(&self.held));
         Box::new(async move {
             if !record.budget.take() {
                 return Err(Error::ConnectionLimitReached);
             }
             let outgoing = outgoing(request, options, shared.limits.body).await?;
             let _waiting = record.wait();
+            let _place = places.acquire().await.expect("nobody closes it");
             match shared.gate.send(outgoing, &record.budget).await {
-                Ok(incoming) => Ok((response(incoming)?, done())),
+                Ok(Incoming { status, headers, body }) => {
+                    let bytes_max = shared.limits.held_answers();
+                    let body = HeldBody::new(body, &held, bytes_max)
+                        .ok_or(Error::HttpResponseBodySize(Some(bytes_max as u64)))?;
+                    Ok((response(status, headers, body)?, done()))
+                }
                 Err(error) => Err(refused(error, &record)),
             }
         })
@@ -140,13 +183,16 @@ async fn outgoing(
     })
 }
 
-fn response(incoming: Incoming) -> Result<http::Response<WasiBody>, Error> {
-    let Incoming { status, headers, body } = incoming;
+fn response(
+    status: u16,
+    headers: Vec<(String, Vec<u8>)>,
+    body: HeldBody,
+) -> Result<http::Response<WasiBody>, Error> {
     let mut response = http::Response::builder().status(status);
     for (name, value) in headers {
         response = response.header(name, value);
     }
-    let body = Full::new(Bytes::from_owner(Zeroizing::new(body)));
+    let body = Full::new(Bytes::from_owner(body));
     response
         .body(body.map_err(|never| match never {}).boxed_unsync())
         .map_err(|_| Error::HttpProtocolError)
@@ -165,7 +211,10 @@ fn refused(error: SendError, record: &Record) -> Error {
         SendError::InvalidRequest(_) => Error::HttpRequestUriInvalid,
         SendError::MalformedResponse => Error::HttpProtocolError,
         SendError::Timeout => Error::ConnectionTimeout,
-        SendError::Tls => Error::TlsProtocolError,
+        SendError::Tls(fault, incident) => {
+            record.add(incident);
+            if fault.certificate() { Error::TlsCertificateError } else { Error::TlsProtocolError }
+        }
         SendError::TooLarge(bytes_max) => Error::HttpResponseBodySize(Some(bytes_max as u64)),
         SendError::Unreachable => Error::ConnectionTerminated,
         SendError::Unresolved => Error::DnsError { rcode: None, info_code: None },

@@ -9,6 +9,16 @@ use serde_json::{Value, json};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
+mod framing;
+mod limits;
+mod reflection;
+mod waiting;
+
+use framing::{http_smuggle, http_twice, http_wasi_header, http_wasi_smuggle, http_wasi_target};
+use limits::{http_both, http_headers, http_hoard, http_outcome, http_wasi_flood};
+use reflection::http_wasi_answer;
+use waiting::http_timeout;
+
 guest_artifacts::foreach_http!(ran);
 
 const TOKEN: &str = "s3cr3t-injected-t0ken";
