@@ -43,6 +43,23 @@ demo: plugins
 test *arguments: plugins
     cargo test {{ if arguments =~ '(^| )(-p|--package)' { "" } else { "--workspace --exclude guests" } }} {{ arguments }}
 
+# Fail every call to a file that a command makes, and kill as many processes as told, at moments from a seed
+torture cycles="1000" seed="": plugins
+    COFFER_TORTURE={{ cycles }} COFFER_SEED={{ if seed == "" { `date +%s` } else { seed } }} \
+        cargo test --workspace --exclude guests --test e2e -- faults:: killed:: --nocapture
+
+# Build the fuzzer as it is, without counters: that it builds is what this shows
+fuzz-build:
+    cargo build --locked --manifest-path tests/fuzz/Cargo.toml --target-dir "{{ target }}"
+
+# Fuzz every target, or those that are named, for so many minutes in all
+fuzz minutes *targets: plugins
+    tests/fuzz/run.sh {{ minutes }} "{{ target }}" {{ targets }}
+
+# Change the decisions of coffer-grants here and there and see a test fail; needs cargo-mutants, takes 30 minutes
+mutants *arguments:
+    nice cargo mutants --package coffer-grants --output "{{ target }}" {{ arguments }}
+
 # Run clippy on everything, as what it is built for
 lint:
     #!/usr/bin/env bash

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 const PASSWORD: &str = "battery-staple";
 
 /// Everything that shows something and changes nothing, on a machine with an installation and a set.
-const SHOWING: [&[&str]; 20] = [
+const SHOWING: [&[&str]; 21] = [
     &["installations", "list"],
     &["installations", "list", "--all-namespaces"],
     &["installations", "show", "sensitive-data"],
@@ -27,6 +27,7 @@ const SHOWING: [&[&str]; 20] = [
     &["config", "show"],
     &["config", "check"],
     &["ledger", "dump"],
+    &["doctor"],
 ];
 
 fn stage() -> Stage {
@@ -38,6 +39,7 @@ fn stage() -> Stage {
         format!("name: mine\nparameters:\n- name: password\n  source: {{ value: {PASSWORD} }}\n");
     stage.file("set.yaml", set);
     stage.coffer(&["parameters", "apply", "set.yaml"]).succeeded();
+    stage.private();
     stage
 }
 
@@ -192,7 +194,13 @@ fn completions_manual_version_and_help() {
     stage.file("man/.keep", "");
     stage.coffer(&["man", "man"]).printed("");
     let pages = stage.names("work/man");
-    for page in ["coffer.1", "coffer-install.1", "coffer-secrets-get.1", "coffer-runs-recover.1"] {
+    for page in [
+        "coffer.1",
+        "coffer-install.1",
+        "coffer-secrets-get.1",
+        "coffer-runs-recover.1",
+        "coffer-doctor.1",
+    ] {
         assert!(pages.iter().any(|name| name == page), "{page} is not in {pages:?}");
     }
     let page = std::fs::read_to_string(stage.path("work/man/coffer.1")).unwrap();

@@ -6,14 +6,14 @@
 
 use crate::bundles;
 use crate::drivers::RECORDER;
+use crate::order::{in_order, is};
 use crate::stage::{Answer, Call, Stage};
-use serde_json::Value;
-use std::collections::BTreeSet;
+use crate::torture::{self, Chance};
 use std::fs;
 use std::time::{Duration, Instant};
 
-/// Processes that are killed per command.
-const KILLS: u32 = 40;
+/// The commands below that are killed.
+const COMMANDS: u32 = 7;
 
 /// Starts `call` and kills it after `delay`; whether it was still there.
 fn killed(call: Call, delay: Duration) -> bool {
@@ -32,7 +32,7 @@ fn killed(call: Call, delay: Duration) -> bool {
     }
 }
 
-/// Kills what `call` makes at [`KILLS`] moments over the time that it takes when it is left alone. Before
+/// Kills what `call` makes at many moments over the time that it takes when it is left alone. Before
 /// each, `prepare` makes what it works on. After each, and when what it started has `ended` too, everything
 /// is put in order and looked at, and again when it was `used`.
 fn sweep(
@@ -51,66 +51,26 @@ fn sweep(
         begun.elapsed()
     });
     let whole = times.max().unwrap();
+    let (kills, mut chance) = (torture::kills(COMMANDS), Chance::new("kills"));
     let mut were_there = 0;
-    for index in 0..KILLS {
+    for index in 0..kills {
         let name = format!("killed-{index}");
         prepare(stage, &name);
-        let delay = whole * index / KILLS;
+        // Each in its part of the time, and there by chance.
+        let delay = whole.mul_f64((f64::from(index) + chance.next()) / f64::from(kills));
         were_there += u32::from(killed(call(stage, &name), delay));
         ended(stage, &name);
-        in_order(stage);
+        in_order(stage, &[]);
         used(stage, &name);
-        in_order(stage);
+        in_order(stage, &[]);
     }
-    assert!(were_there > KILLS / 4, "only {were_there} of {KILLS} were killed in time");
-}
-
-/// Recovers, and looks at everything.
-#[track_caller]
-fn in_order(stage: &Stage) {
-    stage.coffer(&["runs", "recover"]).succeeded();
-    stage.coffer(&["runs", "recover"]).printed("there is nothing to put right\n");
-    let ledger = stage.ledger();
-    let rows = |table: &str| ledger[table].as_array().unwrap().iter();
-    let listed: BTreeSet<String> = stage.keys().into_iter().collect();
-    let known: BTreeSet<String> =
-        rows("secrets").map(|row| row["key"].as_str().unwrap().to_owned()).collect();
-    assert_eq!(listed, known, "the store has what the ledger does not, or the other way round");
-    let ids: Vec<&Value> = rows("secrets").map(|row| &row["id"]).collect();
-    for table in ["inputs", "outputs", "overrides", "set_entries"] {
-        for row in rows(table).filter(|row| !row["secret"].is_null()) {
-            assert!(ids.contains(&&row["secret"]), "{table}: {row}");
-        }
-    }
-    assert!(rows("secrets").all(|row| row["state"] == "held"), "{ledger}");
-    assert!(rows("installations").all(|row| row["state"] != "deleting"), "{ledger}");
-    assert!(
-        rows("runs")
-            .all(|row| !["preparing", "running", "unsaved"]
-                .contains(&row["status"].as_str().unwrap())),
-        "{ledger}"
-    );
-    assert_eq!(rows("leases").count(), 0, "{ledger}");
-    assert_eq!(stage.hidden("home/spool"), [""; 0]);
-    // What a killed put left goes when its key goes, so there must be such a key.
-    for pending in stage.hidden("home/secrets/.pending") {
-        let (key, _) = pending.rsplit_once('~').unwrap();
-        assert!(known.contains(key), "{pending} is left and belongs to nothing");
-    }
-    assert_eq!(stage.scratch(), [""; 0]);
-    assert_eq!(stage.names("tmp"), [""; 0]);
+    torture::note(&format!("{were_there} of {kills} were killed in time"));
+    assert!(were_there > kills / 4, "only {were_there} of {kills} were killed in time");
 }
 
 fn install(stage: &Stage, name: &str) -> Call {
     let arguments = ["install", name, "-b", "bundle", "--param", "password=-"];
     stage.call(&arguments).stdin("a password")
-}
-
-/// Whether there is such an installation, in this state.
-fn is(stage: &Stage, name: &str, state: &str) -> bool {
-    let list = stage.coffer(&["installations", "list", "-o", "json"]).json();
-    let mut rows = list.as_array().unwrap().iter();
-    rows.any(|row| row["name"] == name && row["state"] == state)
 }
 
 /// Ends an installation whatever became of it.

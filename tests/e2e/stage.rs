@@ -6,6 +6,8 @@ use serde_json::Value;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::Write as _;
+use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -72,6 +74,14 @@ impl Stage {
 
     pub(crate) fn config(&self, text: &str) {
         fs::write(self.home().join("config.yaml"), text).unwrap();
+    }
+
+    /// Makes everything in the home its owner's alone, as it is when coffer made it.
+    pub(crate) fn private(&self) {
+        for path in walk(&self.home()).into_iter().chain([self.home()]) {
+            let mode = path.metadata().unwrap().permissions().mode();
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode & 0o700)).unwrap();
+        }
     }
 
     /// Writes a file into the working directory.
@@ -220,6 +230,16 @@ fn warm() -> PathBuf {
     warm
 }
 
+/// The user that nothing belongs to.
+const NOBODY: u32 = 65_534;
+
+/// Takes the privileges of root from a program that is to be started, if this is root.
+pub(crate) fn unprivileged(command: &mut Command) {
+    if rustix::process::geteuid().is_root() {
+        command.uid(NOBODY).gid(NOBODY);
+    }
+}
+
 /// A call of the binary.
 pub(crate) struct Call {
     command: Command,
@@ -250,12 +270,29 @@ impl Call {
         self
     }
 
+    /// As a user without privileges; as root, that is another one, who is given the stage.
+    pub(crate) fn unprivileged(mut self, stage: &Stage) -> Self {
+        unprivileged(&mut self.command);
+        if rustix::process::geteuid().is_root() {
+            for path in walk(&stage.path("")).into_iter().chain([stage.path("")]) {
+                chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
+            }
+        }
+        self
+    }
+
+    /// Starts it, with its streams piped and nothing written to the first.
+    pub(crate) fn open(mut self) -> Child {
+        self.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        self.command.spawn().unwrap()
+    }
+
     /// Starts it, with its streams piped.
     pub(crate) fn start(mut self) -> Child {
-        self.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = self.command.spawn().unwrap();
+        let bytes = std::mem::take(&mut self.stdin);
+        let mut child = self.open();
         // Whoever reads nothing has closed it already.
-        let _ = child.stdin.take().unwrap().write_all(&self.stdin);
+        let _ = child.stdin.take().unwrap().write_all(&bytes);
         child
     }
 

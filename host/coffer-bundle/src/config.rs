@@ -14,6 +14,7 @@ mod context;
 mod error;
 mod file;
 mod overrides;
+mod risk;
 mod schema;
 mod settings;
 mod show;
@@ -22,6 +23,7 @@ mod store;
 
 pub use crate::template::TemplateError;
 pub use error::ConfigError;
+pub use risk::Risk;
 pub use schema::schema;
 pub use storage::{Storage, StorageEntry, StorageKind};
 pub use store::StoreEntry;

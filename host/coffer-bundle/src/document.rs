@@ -110,13 +110,27 @@ pub fn read(text: &str, format: Format) -> Result<Value, DocumentError> {
 /// [`DocumentError::Meaning`].
 pub fn parse<T: DeserializeOwned>(value: Value) -> Result<T, DocumentError> {
     serde_path_to_error::deserialize(value).map_err(|error| {
-        let path = match error.path().to_string().as_str() {
-            "." => String::new(),
-            path => path.to_owned(),
-        };
+        let path = place(error.path());
         let (expected, nearest) = without_content(&error.inner().to_string());
         DocumentError::Meaning { path, expected, nearest }
     })
+}
+
+/// Where something is, with keys that are fit for a message.
+fn place(path: &serde_path_to_error::Path) -> String {
+    use serde_path_to_error::Segment;
+    let mut place = String::new();
+    for segment in path {
+        match segment {
+            Segment::Seq { index } => place.push_str(&format!("[{index}]")),
+            Segment::Map { key } | Segment::Enum { variant: key } => {
+                place.push_str(if place.is_empty() { "" } else { "." });
+                place.push_str(&shown(key));
+            }
+            Segment::Unknown => place.push('?'),
+        }
+    }
+    place
 }
 
 /// What serde says, without the value that it quotes, and the key that was probably meant.
@@ -214,6 +228,17 @@ mod tests {
             "at `default-secret`: there is no key `default-secret`; did you mean `default-secrets`?",
         );
         check("zzzzzzzzzz: canary", Format::Yaml, "at `zzzzzzzzzz`: there is no key `zzzzzzzzzz`");
+        check(
+            "{\"list\": [{\"\\u001b[2J\": 1}]}",
+            Format::Json,
+            "at `list[0].\\u{1b}[2J`: there is no key `\\u{1b}[2J`",
+        );
+        let long = "k".repeat(64);
+        check(
+            &format!("{long}more: 1"),
+            Format::Yaml,
+            &format!("at `{long}`: there is no key `{long}`"),
+        );
         check(
             "kind: canary",
             Format::Yaml,

@@ -44,11 +44,33 @@ impl Home {
             Ok(directory) => directory,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 root.create_dir_with(below, &builder).map_err(failed)?;
+                for parent in below.ancestors().skip(1).filter(|path| *path != Path::new("")) {
+                    root.open(parent).and_then(|parent| parent.sync_all()).map_err(failed)?;
+                }
                 Dir::open_ambient_dir(&path, ambient_authority()).map_err(failed)?
             }
             Err(error) => return Err(failed(error)),
         };
         Ok(Self { directory, path })
+    }
+
+    /// Opens the directory if it is there, and makes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`HomeError`] if it is there and cannot be opened.
+    pub fn existing(path: &Path) -> Result<Option<Self>, HomeError> {
+        let failed = |source| HomeError { path: path.to_owned(), source };
+        let path = std::path::absolute(path).map_err(failed)?;
+        match Dir::open_ambient_dir(&path, ambient_authority()) {
+            Ok(directory) => Ok(Some(Self { directory, path })),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(failed(error)),
+        }
+    }
+
+    pub(crate) fn directory(&self) -> &Dir {
+        &self.directory
     }
 
     /// Where it is, absolute.
@@ -83,7 +105,8 @@ impl Home {
         let mut builder = DirBuilder::new();
         builder.mode(PRIVATE_DIRECTORY);
         match self.directory.create_dir_with(name, &builder) {
-            Ok(()) => {}
+            // What is put into it and synced is lost all the same if its own name is.
+            Ok(()) => sync(&self.directory).map_err(failed)?,
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(failed(error)),
         }
@@ -120,6 +143,19 @@ impl Home {
             Err(error) => return Err(self.failed(LEDGER, error)),
         }
         Ok(self.path.join(LEDGER))
+    }
+
+    /// Where the ledger is, if it is there.
+    ///
+    /// # Errors
+    ///
+    /// [`HomeError`] if that cannot be seen.
+    pub(crate) fn existing_ledger(&self) -> Result<Option<PathBuf>, HomeError> {
+        match self.directory.symlink_metadata(LEDGER) {
+            Ok(_) => Ok(Some(self.path.join(LEDGER))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(self.failed(LEDGER, error)),
+        }
     }
 
     /// A key of 32 random bytes, made when it is first asked for and the same from then on.

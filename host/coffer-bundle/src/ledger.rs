@@ -3,6 +3,7 @@
 
 mod deletion;
 mod error;
+mod health;
 mod lease;
 mod record;
 mod rows;

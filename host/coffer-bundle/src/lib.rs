@@ -3,6 +3,7 @@
 
 pub mod bundle;
 pub mod config;
+pub mod doctor;
 pub mod document;
 pub mod driver;
 mod home;

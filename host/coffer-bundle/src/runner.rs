@@ -286,7 +286,10 @@ impl Runner<'_> {
         let intended = match self.ledger.renew(lease) {
             // Whoever took the run over has taken it back already, before this process put anything.
             Err(LedgerError::LostLease) => plan.intents(),
-            Ok(()) | Err(_) => self.ledger.intended(lease.run())?,
+            Ok(()) => self.ledger.intended(lease.run())?,
+            // A start that failed when it was synced may be there for the next process that opens the ledger.
+            // Unless it is written over, as here, only that process knows what can be deleted.
+            Err(error) => return Err(error.into()),
         };
         for address in intended {
             (self.watch)(&Step::Delete(address.key.clone()));

@@ -57,9 +57,7 @@ impl Spool {
     ///
     /// [`SpoolError::Io`]; nothing is in the spool then.
     pub(crate) fn put(&self, run: &str, spooled: &Spooled) -> Result<(), SpoolError> {
-        let mut bytes = Zeroizing::new(
-            serde_json::to_vec(&Sealed::of(spooled)).expect("the keys of every map are texts"),
-        );
+        let mut bytes = written(&Sealed::of(spooled));
         let mut nonce = [0; NONCE_BYTES];
         rand::fill(&mut nonce).map_err(|_| io::Error::other("no random bytes"))?;
         // The run's id goes into the seal: one run's outputs cannot be passed off as another's.
@@ -111,13 +109,16 @@ impl Spool {
         opened.open().ok_or_else(broken)
     }
 
-    /// Forgets what `run` left: it is in its store, and the ledger says so.
+    /// Forgets what `run` left: it is in its store, and the ledger says so. For good: what came back with a power
+    /// cut after the installation was deleted would be a stranger.
     ///
     /// # Errors
     ///
     /// That of the operating system.
     pub(crate) fn remove(&self, run: &str) -> io::Result<()> {
-        self.remove_file(run).and_then(|()| self.remove_file(&unfinished(run)))
+        self.remove_file(run)?;
+        self.remove_file(&unfinished(run))?;
+        home::sync(&self.directory)
     }
 
     fn remove_file(&self, name: &str) -> io::Result<()> {
@@ -146,6 +147,27 @@ impl Spool {
         runs.dedup();
         Ok(runs)
     }
+}
+
+/// As JSON. It is written twice, since a buffer that grows leaves copies of what it had behind: once to
+/// know how long it is.
+fn written(sealed: &Sealed) -> Zeroizing<Vec<u8>> {
+    struct Length(usize);
+    impl io::Write for Length {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut length = Length(0);
+    serde_json::to_writer(&mut length, sealed).expect("the keys of every map are texts");
+    let mut bytes = Zeroizing::new(Vec::with_capacity(length.0));
+    serde_json::to_writer(&mut *bytes, sealed).expect("the keys of every map are texts");
+    bytes
 }
 
 /// The name while it is written.

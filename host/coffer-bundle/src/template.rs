@@ -4,6 +4,7 @@
 //! They stand in values that were parsed already, and what they bring in is never read again: neither an
 //! environment variable nor a secret can add a key, an entry or another template.
 
+use crate::document::shown;
 use coffer_host::Secret;
 use coffer_host::grants::Reference;
 use serde_json::{Map, Value};
@@ -78,8 +79,8 @@ impl fmt::Display for Place {
         for (index, step) in self.0.iter().enumerate() {
             match step {
                 Step::Index(index) => write!(f, "[{index}]")?,
-                Step::Key(key) if index == 0 => write!(f, "{}", key.escape_debug())?,
-                Step::Key(key) => write!(f, ".{}", key.escape_debug())?,
+                Step::Key(key) if index == 0 => f.write_str(&shown(key))?,
+                Step::Key(key) => write!(f, ".{}", shown(key))?,
             }
         }
         Ok(())

@@ -89,6 +89,11 @@ pub(crate) enum Command {
     /// Look at the ledger
     #[command(subcommand)]
     Ledger(Ledger),
+    /// Look at coffer's directory, the configuration and this machine for what could give a value away
+    ///
+    /// It changes nothing, runs no plugin and shows no value. What is found is `wrong`, which ends it with
+    /// exit code 3, or a `note`, which may be meant to be so.
+    Doctor,
     /// Print what completes command lines in a shell
     Completions {
         /// The shell

@@ -2,6 +2,7 @@
 
 mod bundle;
 mod config;
+mod doctor;
 mod installations;
 mod plugins;
 mod recovery;
@@ -43,6 +44,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Plugins(command) => plugins::run(&global, command).await,
         Command::Config(command) => config::run(&global, &command).await,
         Command::Ledger(LedgerCommand::Dump) => dump(&global),
+        Command::Doctor => doctor::run(&global),
         Command::Completions { shell } => completions(shell),
         Command::Man { directory } => man(&directory),
         Command::Version => version(&global),

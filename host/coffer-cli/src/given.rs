@@ -5,7 +5,9 @@ use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use coffer_host::{Secret, limits};
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::{self, IsTerminal as _, Read};
+use std::os::fd::AsFd as _;
 use std::path::Path;
 
 /// Reads `NAME=VALUE`, `NAME=@FILE` and `NAME=-`.
@@ -50,8 +52,10 @@ pub(crate) fn pair(text: &str) -> Option<(&str, &str)> {
 pub(crate) fn from_elsewhere(place: &str, name: &str) -> anyhow::Result<Secret> {
     match place.strip_prefix('@') {
         Some(file) => {
-            let bytes = read_file(Path::new(file))?;
-            Ok(Secret::new(bytes))
+            let path = Path::new(file);
+            let what = || cannot_read(path);
+            Secret::read(open(path).with_context(what)?, limits::ANSWER_BYTES_MAX)
+                .with_context(what)
         }
         None if place == "-" && io::stdin().is_terminal() => {
             let typed = rpassword::prompt_password(format!("{name}: "))
@@ -59,8 +63,9 @@ pub(crate) fn from_elsewhere(place: &str, name: &str) -> anyhow::Result<Secret> 
             Ok(Secret::from(typed))
         }
         None if place == "-" => {
-            let bytes = read(io::stdin().lock()).context("cannot read standard input")?;
-            Ok(Secret::new(bytes))
+            // Not through the standard library's buffer, which keeps what was read.
+            let stdin = File::from(io::stdin().as_fd().try_clone_to_owned()?);
+            Secret::read(stdin, limits::ANSWER_BYTES_MAX).context("cannot read standard input")
         }
         None => bail!(Usage(format!(
             "the value of `{name}` must be `@FILE` or `-`, so that no other process sees it"
@@ -74,14 +79,19 @@ pub(crate) fn from_elsewhere(place: &str, name: &str) -> anyhow::Result<Secret> 
 ///
 /// Says which file and what the operating system says.
 pub(crate) fn read_file(path: &Path) -> anyhow::Result<Vec<u8>> {
-    let what = || Place(format!("cannot read {}", path.display()));
-    let path = std::path::absolute(path).with_context(what)?;
+    let what = || cannot_read(path);
+    read(open(path).with_context(what)?).with_context(what)
+}
+
+fn open(path: &Path) -> io::Result<cap_std::fs::File> {
+    let path = std::path::absolute(path)?;
     let parent = path.parent().unwrap_or(Path::new("/"));
     let name = path.file_name().unwrap_or_default();
-    let file = Dir::open_ambient_dir(parent, ambient_authority())
-        .and_then(|directory| directory.open(name))
-        .with_context(what)?;
-    read(file).with_context(what)
+    Dir::open_ambient_dir(parent, ambient_authority())?.open(name)
+}
+
+fn cannot_read(path: &Path) -> Place {
+    Place(format!("cannot read {}", path.display()))
 }
 
 /// Reads standard input whole, as text.

@@ -6,6 +6,7 @@ mod commands;
 mod given;
 mod misread;
 mod output;
+mod privacy;
 mod progress;
 mod session;
 
@@ -18,8 +19,7 @@ pub(crate) const BUNDLED: &[Bundled] = include!(concat!(env!("OUT_DIR"), "/bundl
 fn main() -> ExitCode {
     // Before anything else: in a worker this does not return.
     let program = coffer_host::worker::enter();
-    // Whatever this process makes, a plugin's files included, is its owner's alone.
-    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    privacy::begin();
     let arguments = match misread::read() {
         Ok(mut arguments) => {
             arguments.global.program = Some(program);

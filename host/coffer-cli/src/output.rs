@@ -5,6 +5,7 @@ use crate::given::{Place, Usage};
 use crate::misread::Misread;
 use anyhow::Context as _;
 use coffer_bundle::config::ConfigError;
+use coffer_bundle::doctor::Unwell;
 use coffer_bundle::driver::DriverError;
 use coffer_bundle::name::NameError;
 use coffer_bundle::sets::SetError;
@@ -103,6 +104,29 @@ pub(crate) fn moment(ms: i64) -> String {
 
 /// Prints an error, whose fault it is and what to do, and gives the exit code.
 pub(crate) fn failure(error: &anyhow::Error, format: Format) -> ExitCode {
+    let Told { message, blame, next } = told(error);
+    let mut stderr = io::stderr().lock();
+    let _ = match format {
+        Format::Json => {
+            let value = json!({ "error": message, "fault": blame.to_string(), "next": next });
+            writeln!(stderr, "{value}")
+        }
+        Format::Text | Format::Yaml => {
+            writeln!(stderr, "error: {message}\nfault: {blame}\nnext: {}", next.trim_end())
+        }
+    };
+    ExitCode::from(exit_code(error, blame))
+}
+
+/// What is said of an error.
+pub(crate) struct Told {
+    pub(crate) message: String,
+    pub(crate) blame: Blame,
+    pub(crate) next: String,
+}
+
+/// What is to be said of an error.
+pub(crate) fn told(error: &anyhow::Error) -> Told {
     let message = message(error);
     let (blame, next) = match (explained(error), error.downcast_ref::<Misread>()) {
         (Some(explained), _) => (explained.blame(), explained.next()),
@@ -117,17 +141,7 @@ pub(crate) fn failure(error: &anyhow::Error, format: Format) -> ExitCode {
             (Blame::Host, "run it with `--verbosity debug`, and report it if it stays".to_owned())
         }
     };
-    let mut stderr = io::stderr().lock();
-    let _ = match format {
-        Format::Json => {
-            let value = json!({ "error": message, "fault": blame.to_string(), "next": next });
-            writeln!(stderr, "{value}")
-        }
-        Format::Text | Format::Yaml => {
-            writeln!(stderr, "error: {message}\nfault: {blame}\nnext: {}", next.trim_end())
-        }
-    };
-    ExitCode::from(exit_code(error, blame))
+    Told { message, blame, next }
 }
 
 /// What is said, each thing once: an error often repeats the one that it came from.
@@ -180,6 +194,7 @@ fn explained(error: &anyhow::Error) -> Option<&dyn Explain> {
         SetError,
         SpoolError,
         StoreError,
+        Unwell,
     );
     None
 }

@@ -34,7 +34,15 @@ impl Session {
     ///
     /// If either cannot be.
     pub(crate) fn open(global: &Global) -> anyhow::Result<Self> {
-        let home = Home::open(&home_path(global)?)?;
+        Self::read(Home::open(&home_path(global)?)?, global)
+    }
+
+    /// Reads the configuration.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be.
+    pub(crate) fn read(home: Home, global: &Global) -> anyhow::Result<Self> {
         let found = match &global.config {
             Some(path) => {
                 let bytes = given::read_file(path)?;
@@ -180,7 +188,12 @@ fn user_home() -> Option<PathBuf> {
     variable("HOME").filter(|home| !home.is_empty()).map(PathBuf::from)
 }
 
-fn home_path(global: &Global) -> anyhow::Result<PathBuf> {
+/// Where coffer's directory is, or would be.
+///
+/// # Errors
+///
+/// If nothing says so.
+pub(crate) fn home_path(global: &Global) -> anyhow::Result<PathBuf> {
     let asked = global.home.clone().filter(|path| !path.as_os_str().is_empty());
     let path = asked.or_else(|| user_home().map(|home| home.join(".coffer")));
     Ok(path.ok_or_else(|| {

@@ -102,6 +102,7 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     /// The reach that an address needs: both reach a public one, nothing reaches what cannot answer.
     fn check(address: &str, public: bool, private: bool) {
@@ -165,7 +166,10 @@ mod tests {
             "127.0.0.1",
             "127.255.255.255",
             "169.254.0.0",
+            "169.254.0.23",
             "169.254.169.254",
+            "169.254.170.2",
+            "169.254.170.23",
             "169.254.255.255",
             "172.16.0.0",
             "172.31.255.255",
@@ -198,7 +202,19 @@ mod tests {
             "3fff:fff::1",
             "4000::1",
             "fc00::1",
+            "fd00:ec2::23",
             "fd00:ec2::254",
+            "fd20:ce::254",
+            "fe80::a9fe:a9fe",
+            "::169.254.169.254",
+            "::ffff:0:169.254.169.254",
+            "64:ff9b:1::169.254.169.254",
+            "64:ff9b:1:ffff::1",
+            "64:ff9b::100.64.0.1",
+            "64:ff9b::168.63.129.16",
+            "64:ff9b::192.0.0.192",
+            "2001:0:a9fe:a9fe::1",
+            "2002:6464:64c8::1",
             "fe80::1",
             "fec0::1",
             "5f00::1",
@@ -228,5 +244,125 @@ mod tests {
     fn the_permit_holds_the_address_that_was_judged() {
         let permit = Reach::Private.permit("::ffff:127.0.0.1".parse().unwrap()).unwrap();
         assert_eq!(permit.address(), IpAddr::from([127, 0, 0, 1]));
+    }
+
+    /// The blocks that nothing reaches, those that take the operator's word, and the one of IPv6 that
+    /// has public addresses, as the registries write them. IPv4 in IPv6 is not among them: it is judged
+    /// as what it carries.
+    const NOWHERE: [&str; 5] =
+        ["0.0.0.0/8", "224.0.0.0/4", "255.255.255.255/32", "::/128", "ff00::/8"];
+    const GLOBAL: &str = "2000::/3";
+    const PRIVATE: [&str; 18] = [
+        "0.0.0.0/8",
+        "10.0.0.0/8",
+        "100.64.0.0/10",
+        "127.0.0.0/8",
+        "168.63.129.16/32",
+        "169.254.0.0/16",
+        "172.16.0.0/12",
+        "192.0.0.0/24",
+        "192.0.2.0/24",
+        "192.88.99.0/24",
+        "192.168.0.0/16",
+        "198.18.0.0/15",
+        "198.51.100.0/24",
+        "203.0.113.0/24",
+        "224.0.0.0/3",
+        "2001::/23",
+        "2001:db8::/32",
+        "3fff::/20",
+    ];
+    fn within(block: &str, address: IpAddr) -> bool {
+        let (first, bits) = block.split_once('/').unwrap();
+        let bits: u32 = bits.parse().unwrap();
+        match (first.parse().unwrap(), address) {
+            (IpAddr::V4(first), IpAddr::V4(address)) => {
+                first.to_bits() == address.to_bits() & u32::MAX.checked_shl(32 - bits).unwrap_or(0)
+            }
+            (IpAddr::V6(first), IpAddr::V6(address)) => {
+                first.to_bits()
+                    == address.to_bits() & u128::MAX.checked_shl(128 - bits).unwrap_or(0)
+            }
+            _ => false,
+        }
+    }
+
+    fn oracle(address: IpAddr) -> (bool, bool) {
+        let any = |blocks: &[&str]| blocks.iter().any(|block| within(block, address));
+        if any(&NOWHERE) {
+            return (false, false);
+        }
+        (!any(&PRIVATE) && (address.is_ipv4() || within(GLOBAL, address)), true)
+    }
+
+    /// Around the first and the last address of each block, and anywhere.
+    fn addresses() -> impl Strategy<Value = IpAddr> {
+        let more = [GLOBAL, "64:ff9b:1::/48", "100::/64", "5f00::/16", "fc00::/7", "fe80::/10"];
+        let edges: Vec<&str> = [&NOWHERE[..], &PRIVATE, &more].concat();
+        let near = (proptest::sample::select(edges), any::<bool>(), -2_i8..=2).prop_map(
+            |(block, last, away)| {
+                let (first, bits) = block.split_once('/').unwrap();
+                let bits: u32 = bits.parse().unwrap();
+                match first.parse().unwrap() {
+                    IpAddr::V4(first) => {
+                        let size = if last { u32::MAX.checked_shr(bits).unwrap_or(0) } else { 0 };
+                        let at = first.to_bits() | size;
+                        Ipv4Addr::from_bits(at.wrapping_add_signed(away.into())).into()
+                    }
+                    IpAddr::V6(first) => {
+                        let size = if last { u128::MAX.checked_shr(bits).unwrap_or(0) } else { 0 };
+                        let at = first.to_bits() | size;
+                        Ipv6Addr::from_bits(at.wrapping_add_signed(away.into())).into()
+                    }
+                }
+            },
+        );
+        let v4 = any::<u32>().prop_map(|bits| Ipv4Addr::from_bits(bits).into());
+        let v6 = any::<u128>().prop_map(|bits| Ipv6Addr::from_bits(bits).into());
+        prop_oneof![4 => near, 2 => v4, 1 => v6]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 4000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn every_address_is_judged_by_its_block(address in addresses()) {
+            // What carries an IPv4 address has its own property.
+            let carries = ["::ffff:0:0/96", "64:ff9b::/96", "2002::/16"];
+            prop_assume!(!carries.iter().any(|block| within(block, address)));
+            let judged = [Reach::Public, Reach::Private].map(|reach| reach.permit(address).is_some());
+            let (public, private) = oracle(address);
+            prop_assert_eq!(judged, [public, private], "{}", address);
+        }
+
+        /// However an IPv4 address is dressed, no grant reaches by it what the address alone does not.
+        #[test]
+        fn a_carried_address_is_judged_as_what_it_is(bits in any::<u32>(), edge in addresses(), rest in any::<u64>()) {
+            let v4 = match edge {
+                IpAddr::V4(v4) => v4,
+                IpAddr::V6(_) => Ipv4Addr::from_bits(bits),
+            };
+            let (public, private) = oracle(v4.into());
+            let bits = u128::from(v4.to_bits());
+            let mapped = Ipv6Addr::from_bits(0xffff << 32 | bits);
+            let permits = [Reach::Public, Reach::Private].map(|reach| reach.permit(mapped.into()));
+            prop_assert_eq!(permits.each_ref().map(Option::is_some), [public, private]);
+            for permit in permits.into_iter().flatten() {
+                prop_assert_eq!(permit.address(), IpAddr::V4(v4));
+            }
+            let nat64 = 0x64_ff9b << 96 | bits;
+            let six_to_four = 0x2002 << 112 | bits << 80 | u128::from(rest);
+            for carrier in [nat64, six_to_four] {
+                let address = IpAddr::V6(Ipv6Addr::from_bits(carrier));
+                prop_assert_eq!(Reach::Public.permit(address).is_some(), public, "{}", address);
+            }
+            // Compatible, translated, local NAT64 and Teredo carry one as well, and are never public.
+            let local = 0x64_ff9b_0001 << 80 | bits;
+            let teredo = 0x2001_0000 << 96 | bits << 64 | u128::from(rest);
+            for carrier in [bits, 0xffff << 48 | bits, local, teredo] {
+                let address = IpAddr::V6(Ipv6Addr::from_bits(carrier));
+                prop_assert!(Reach::Public.permit(address).is_none(), "{address}");
+            }
+        }
     }
 }

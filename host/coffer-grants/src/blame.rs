@@ -37,3 +37,15 @@ pub trait Explain: std::error::Error {
     /// What to do.
     fn next(&self) -> String;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Blame;
+
+    #[test]
+    fn each_is_a_word() {
+        let words = [Blame::Backend, Blame::Host, Blame::Operator, Blame::Plugin, Blame::Requester]
+            .map(|blame| blame.to_string());
+        assert_eq!(words, ["backend", "host", "operator", "plugin", "requester"]);
+    }
+}

@@ -26,6 +26,11 @@ impl ArgvPattern {
         self.0.len() == argv.len() && self.0.iter().zip(argv).all(word)
     }
 
+    /// Whether it covers one argv and no other.
+    pub(crate) fn is_exact(&self) -> bool {
+        !self.0.iter().any(|word| word == ANY)
+    }
+
     /// The words.
     #[must_use]
     pub fn words(&self) -> &[String] {

@@ -1,5 +1,7 @@
 //! What no grant allows, and the grant that would.
 
+use crate::command::ArgvPattern;
+use crate::grants;
 use crate::reference::escape;
 use crate::url::RequestUrl;
 use std::fmt;
@@ -29,8 +31,10 @@ impl Denied {
 
     pub(crate) fn command(argv: &[String]) -> Self {
         let bytes: usize = argv.iter().map(String::len).sum();
-        // What nobody reads to its end is not offered to be copied.
-        let missing = (bytes <= COMMAND_BYTES_MAX && argv.len() <= COMMAND_WORDS_MAX).then(|| {
+        // What nobody reads to its end is not offered to be copied, and neither is what would be refused,
+        // or what would allow more than this.
+        let exact = ArgvPattern::try_from(argv.to_vec()).is_ok_and(|pattern| pattern.is_exact());
+        let missing = (exact && bytes <= COMMAND_BYTES_MAX).then(|| {
             let words: Vec<String> = argv.iter().map(|word| quote(word)).collect();
             format!("commands:\n  - [{}]", words.join(", "))
         });
@@ -66,7 +70,8 @@ impl Denied {
     pub(crate) fn variable(name: &str) -> Self {
         Self {
             asked: format!("the environment variable {}", escape(name)),
-            missing: Some(format!("environment:\n  - {}", quote(name))),
+            missing: grants::is_variable(name)
+                .then(|| format!("environment:\n  - {}", quote(name))),
         }
     }
 
@@ -88,9 +93,6 @@ impl std::error::Error for Denied {}
 
 /// Bytes of a command that are offered as a grant.
 const COMMAND_BYTES_MAX: usize = 1024;
-
-/// Words of a command that are offered as a grant.
-const COMMAND_WORDS_MAX: usize = 64;
 
 /// Plain words that YAML does not read as texts.
 const YAML_WORDS: [&str; 9] = ["false", "n", "no", "null", "off", "on", "true", "y", "yes"];

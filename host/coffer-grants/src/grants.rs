@@ -249,12 +249,6 @@ impl Grants {
         }
         Ok(self)
     }
-
-    /// Whether some rule covers the URL with another method, for a better message.
-    #[must_use]
-    pub fn covers_with_another_method(&self, url: &RequestUrl) -> bool {
-        self.http.iter().any(|grant| grant.covers_url(url))
-    }
 }
 
 /// What is wrong with grants as a whole. The operator's to mend.
@@ -294,7 +288,7 @@ impl TryFrom<RawGrants> for Grants {
         let RawGrants { http, directories, environment, commands, referenced } = raw;
         // By its position and not by its text, which may be a whole `NAME=value`.
         for (index, name) in environment.iter().enumerate() {
-            if name.is_empty() || name.contains(['=', '\0', '*']) {
+            if !is_variable(name) {
                 return Err(format!(
                     "`environment[{index}]` is not the name of an environment variable; there is no pattern for them"
                 ));
@@ -312,6 +306,11 @@ impl TryFrom<RawGrants> for Grants {
             commands,
         })
     }
+}
+
+/// Whether a variable can be granted under this name.
+pub(crate) fn is_variable(name: &str) -> bool {
+    !name.is_empty() && !name.contains(['=', '\0', '*'])
 }
 
 #[cfg(test)]

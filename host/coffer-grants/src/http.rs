@@ -25,10 +25,6 @@ impl HttpGrant {
         self.methods.iter().any(|granted| granted.0 == method) && self.url.covers(url)
     }
 
-    pub(crate) fn covers_url(&self, url: &RequestUrl) -> bool {
-        self.url.covers(url)
-    }
-
     /// The pattern.
     #[must_use]
     pub fn url(&self) -> &UrlPattern {
@@ -94,12 +90,13 @@ impl<'g> HttpPermit<'g> {
         self.grant
     }
 
-    /// Whether the plugin may set the header `name`: not one that frames the message or belongs to the
-    /// connection, and not one that the host adds.
+    /// Whether the plugin may set the header `name`: not one that frames the message, belongs to the
+    /// connection or asks for another request than the one that was judged, and not one that the host
+    /// adds.
     #[must_use]
     pub fn header_allowed(&self, name: &str) -> bool {
-        let injected = |granted: &HeaderName| granted.0.eq_ignore_ascii_case(name);
-        !is_framing(name) && !self.grant.headers.keys().any(injected)
+        let name = plain(name);
+        !is_hosts(&name) && !self.grant.headers.keys().any(|granted| plain(&granted.0) == name)
     }
 }
 
@@ -208,17 +205,18 @@ impl TryFrom<String> for HeaderName {
         if name.is_empty() || !name.bytes().all(token) {
             return Err(format!("`{}` is not the name of a header", escape(&text)));
         }
-        if is_framing(&name) {
+        if is_hosts(&plain(&name)) {
             return Err(format!(
-                "the header {text} belongs to the connection and cannot be injected"
+                "the header {text} belongs to the connection or to the request and cannot be injected"
             ));
         }
         Ok(Self(name))
     }
 }
 
-/// Headers that frame a message, belong to one connection, or route it.
-const FRAMING_HEADERS: [&str; 13] = [
+/// Headers that frame a message, belong to one connection, route it, or ask a server for another method
+/// or path than the request has and the grant was held against.
+const HOSTS_HEADERS: [&str; 20] = [
     "connection",
     "content-length",
     "expect",
@@ -232,13 +230,28 @@ const FRAMING_HEADERS: [&str; 13] = [
     "trailer",
     "transfer-encoding",
     "upgrade",
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+    "x-original-method",
+    "x-original-url",
+    "x-real-ip",
+    "x-rewrite-url",
 ];
 
-fn is_framing(name: &str) -> bool {
+/// A header's name as the least careful server reads it: without case, and with `_` for `-`, which is all
+/// the same in the variables of CGI and its descendants.
+fn plain(name: &str) -> String {
+    name.to_ascii_lowercase().replace('_', "-")
+}
+
+/// `name` is plain.
+fn is_hosts(name: &str) -> bool {
     name.is_empty()
-        || name.starts_with(':')
-        || FRAMING_HEADERS.iter().any(|framing| framing.eq_ignore_ascii_case(name))
-        || name.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("proxy-"))
+        || name.starts_with([':', '-'])
+        || HOSTS_HEADERS.contains(&name)
+        || name.starts_with("proxy-")
+        || name.starts_with("x-forwarded-")
 }
 
 #[cfg(test)]
@@ -282,6 +295,8 @@ mod tests {
         check(&with("transfer-encoding", json!({ "env": "T" })), Err("belongs to the connection"));
         check(&with("X Token", json!({ "env": "T" })), Err("not the name of a header"));
         check(&with("", json!({ "env": "T" })), Err("not the name of a header"));
+        check(&with("transfer_encoding", json!({ "env": "T" })), Err("belongs to the connection"));
+        check(&with("x-rewrite-url", json!({ "env": "T" })), Err("cannot be injected"));
     }
 
     #[test]
@@ -310,6 +325,12 @@ mod tests {
             "x-vault-token",
             "X-VAULT-TOKEN",
             "X-Vault-Token",
+            "X_Vault-Token",
+            "content_length",
+            "TRANSFER_ENCODING",
+            "X-HTTP-Method-Override",
+            "x-original-url",
+            "X-Forwarded-Host",
         ] {
             assert!(!permit.header_allowed(name), "{name}");
         }

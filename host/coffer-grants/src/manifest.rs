@@ -136,7 +136,7 @@ impl Manifest {
     /// [`ManifestError::Asks`] if that is not grants.
     pub fn asked(&self, settings: &Settings) -> Result<Grants, ManifestError> {
         serde_json::from_value(Value::Object(self.asked_json(settings)))
-            .map_err(|error| ManifestError::Asks(message(&error)))
+            .map_err(|error| ManifestError::Asks(without_content(&error)))
     }
 
     /// [`Manifest::asked`] as it is written in a configuration file.
@@ -154,6 +154,20 @@ fn is_plain(text: &str) -> bool {
 
 fn message(error: &serde_json::Error) -> String {
     escape_within(&error.to_string(), MESSAGE_CHARACTERS_MAX)
+}
+
+/// What the parser says of grants that settings were filled into, without the value that it quotes: an
+/// operator may have put a credential into any setting.
+fn without_content(error: &serde_json::Error) -> String {
+    let whole = error.to_string();
+    for kind in ["invalid type", "invalid value", "invalid length", "unknown variant"] {
+        if whole.starts_with(kind) {
+            let expected = whole.rsplit_once("expected ").map_or("something else", |(_, e)| e);
+            return escape_within(&format!("{kind}, expected {expected}"), MESSAGE_CHARACTERS_MAX);
+        }
+    }
+    // What our own types say quotes no value.
+    message(error)
 }
 
 /// What is wrong with a manifest. The plugin author's to mend.
@@ -279,6 +293,51 @@ mod tests {
     }
 
     #[test]
+    fn a_manifest_says_what_it_is() {
+        let manifest =
+            manifest(&json!({ "batch": true, "asks": { "environment": ["A"] } })).unwrap();
+        assert_eq!(manifest.name(), "vault");
+        assert_eq!(manifest.version(), "1.0.0");
+        assert_eq!(manifest.description(), "Keeps secrets in Vault");
+        assert!(manifest.batch());
+        assert_eq!(Value::Object(manifest.asks().clone()), json!({ "environment": ["A"] }));
+        let settings: Vec<_> = manifest
+            .settings()
+            .map(|(name, setting, required)| (name, setting.credential, required))
+            .collect();
+        let expected = [("address", false, true), ("names", false, false), ("token", true, false)];
+        assert_eq!(settings, expected);
+        let small = br#"{"name":"a","version":"1","description":"b"}"#;
+        assert!(!Manifest::parse(small).unwrap().batch());
+    }
+
+    /// What an operator put into a setting is not shown, whatever the manifest does with it.
+    #[test]
+    fn what_was_filled_in_is_not_shown() {
+        let check = |asks: Value, expected: &str| {
+            let manifest = manifest(&json!({ "asks": asks })).unwrap();
+            let given = json!({ "address": "canary\", expected canary", "names": ["canary"] });
+            let settings = manifest.check_settings(given.as_object().unwrap()).unwrap();
+            let error = manifest.asked(&settings).unwrap_err().to_string();
+            assert!(error.contains(expected) && !error.contains("canary"), "{asks}: {error}");
+        };
+        check(json!({ "environment": "{{address}}" }), "invalid type, expected a sequence");
+        check(
+            json!({ "directories": ["{{address}}"] }),
+            "expected a directory: `host` and `access`",
+        );
+        check(
+            json!({ "directories": [{ "host": "/a", "access": "{{address}}" }] }),
+            "unknown variant, expected `read-only` or `read-write`",
+        );
+        check(json!({ "http": "{{names}}" }), "expected a rule: `url` and `methods`");
+        check(json!({ "http": [{ "url": "{{address}}", "methods": [] }] }), "cannot be granted");
+        check(json!({ "commands": [["./{{address}}"]] }), "the program of a granted command");
+        check(json!({ "environment": ["{{address}}=x"] }), "`environment[0]`");
+        check(json!({ "referenced": ["{{address}}"] }), "`referenced` can grant");
+    }
+
+    #[test]
     fn what_is_wrong_is_said() {
         let check = |changes: Value, expected: &str| {
             let error = manifest(&changes).unwrap_err().to_string();
@@ -312,6 +371,9 @@ mod tests {
         for malformed in ["", "null", "[]", "{", "\u{0}"] {
             assert!(Manifest::parse(malformed.as_bytes()).is_err(), "{malformed:?}");
         }
+        let small = r#"{"name":"a","version":"1","description":"b"}"#;
+        let most = format!("{}{small}", " ".repeat(MANIFEST_BYTES_MAX - small.len()));
+        assert!(Manifest::parse(most.as_bytes()).is_ok());
         let large = format!("{}{{}}", " ".repeat(MANIFEST_BYTES_MAX));
         assert!(matches!(Manifest::parse(large.as_bytes()), Err(ManifestError::TooLarge(_))));
     }

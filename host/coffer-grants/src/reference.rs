@@ -219,7 +219,11 @@ mod tests {
     use super::*;
 
     fn check(source: Source, key: &str, expected: Result<(), &str>) {
-        let actual = Reference::new(source, key).map(|_| ()).map_err(|error| error.to_string());
+        let actual = Reference::new(source, key).map(|_| ()).map_err(|error| {
+            assert_eq!(error.blame(), Blame::Requester);
+            assert!(error.next().contains("use a key"), "{}", error.next());
+            error.to_string()
+        });
         match (&actual, expected) {
             (Ok(()), Ok(())) => {}
             (Err(actual), Err(expected)) if actual.contains(expected) => {}

@@ -257,6 +257,17 @@ mod tests {
             Err("the plugin has no setting `adress`; did you mean `address`?"),
         );
         check(
+            &json!({ "address": "x", "adrs": 1 }),
+            Err("the plugin has no setting `adrs`; did you mean `address`?"),
+        );
+        for number in [json!(-1), json!(u64::MAX)] {
+            let text = number.to_string();
+            check(
+                &json!({ "address": "x", "retries": number }),
+                Ok(&[("address", "x"), ("mount", "secret"), ("retries", &text)]),
+            );
+        }
+        check(
             &json!({ "address": "x", "qqqqqqqq": 1 }),
             Err("the plugin has no setting `qqqqqqqq`"),
         );

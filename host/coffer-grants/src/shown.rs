@@ -88,7 +88,12 @@ mod tests {
             "commands": [["pass", "show", "*"]],
             "referenced": ["env"],
         });
-        let grants: Grants = serde_json::from_value(written).unwrap();
+        let grants: Grants = serde_json::from_value(written.clone()).unwrap();
+        // What is left out is shown as what it stands for.
+        let mut whole = written;
+        whole["directories"][1] =
+            json!({ "host": "/etc/x", "guest": "/etc/x", "access": "read-only", "create": false });
+        assert_eq!(grants.to_json(), whole);
         let read: Grants = serde_json::from_value(grants.to_json()).unwrap();
         assert_eq!(read.to_json(), grants.to_json());
         assert_eq!(read.http_grants(), grants.http_grants());

@@ -10,18 +10,26 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 /// Bytes of a URL. What servers commonly take.
 const URL_BYTES_MAX: usize = 8192;
 
+/// How often a segment can be decoded until nothing changes any more, the last time included. A key that
+/// has a percent-encoded character in it, and is encoded itself, takes three.
+const DECODINGS_MAX: usize = 4;
+
 /// Why a URL is not one that coffer reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UrlError {
     /// There is a character that has no place in a URL.
     #[error(
-        "it has a character that a URL cannot have: white space, a control, a backslash or one beyond ASCII"
+        "it has a character that a URL cannot have as it is: white space, a control, one beyond ASCII, or one of \"<>\\^`{{|}}"
     )]
     Character,
-    /// There is an empty segment, or one that means another directory.
+    /// There is an empty segment, or one that means another directory, or one that is encoded so often
+    /// that nobody can tell.
     #[error("its path has an empty segment, or one that is or hides `.`, `..`, `/` or `\\`")]
     Dots,
+    /// The path is not UTF-8 once it is decoded.
+    #[error("its path is not UTF-8")]
+    Encoding,
     /// There is a fragment.
     #[error("it has a fragment (`#`)")]
     Fragment,
@@ -255,7 +263,9 @@ fn split(text: &str) -> Result<Parts<'_>, UrlError> {
     if text.len() > URL_BYTES_MAX {
         return Err(UrlError::Length);
     }
-    if !text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\') {
+    // What RFC 3986 leaves out, clients and servers repair each in their own way.
+    let plain = |byte: u8| byte.is_ascii_graphic() && !br#""<>\^`{|}"#.contains(&byte);
+    if !text.bytes().all(plain) {
         return Err(UrlError::Character);
     }
     if text.contains('#') {
@@ -312,12 +322,10 @@ fn host(text: &str) -> Result<String, UrlError> {
     }
     // What a resolver might take for a number (`2130706433`, `0x7f.1`, `127.1`) is an address in
     // exactly four decimal parts, or it is refused.
-    let last = text.rsplit('.').next().unwrap_or(text);
-    if last.starts_with(|character: char| character.is_ascii_digit()) {
-        let address: Ipv4Addr = text.parse().map_err(|_| UrlError::Host)?;
-        return Ok(address.to_string());
+    match text.parse::<Ipv4Addr>() {
+        Ok(address) => Ok(address.to_string()),
+        Err(_) => name(text),
     }
-    name(text)
 }
 
 fn name(text: &str) -> Result<String, UrlError> {
@@ -329,7 +337,9 @@ fn name(text: &str) -> Result<String, UrlError> {
             && !label.starts_with('-')
             && !label.ends_with('-')
     };
-    if text.len() > 253 || !text.split('.').all(label_is_plain) {
+    let last = text.rsplit('.').next().unwrap_or(text);
+    let numeric = last.starts_with(|character: char| character.is_ascii_digit());
+    if text.len() > 253 || numeric || !text.split('.').all(label_is_plain) {
         return Err(UrlError::Host);
     }
     Ok(text.to_ascii_lowercase())
@@ -358,16 +368,26 @@ fn path(
 
 fn segment(text: &str) -> Result<String, UrlError> {
     let normal = normal(text)?;
-    // Decoded twice, for the servers that do so.
-    let once = decode(&normal);
-    let twice = decode(&String::from_utf8_lossy(&once));
-    for decoded in [once, twice] {
-        let hidden = |byte: &u8| matches!(byte, b'/' | b'\\') || byte.is_ascii_control();
-        if decoded == b"." || decoded == b".." || decoded.iter().any(hidden) {
+    // Decoded again and again, for the servers that do so, until nothing is left to decode.
+    let mut before = normal.clone();
+    for _ in 0..DECODINGS_MAX {
+        let decoded = String::from_utf8(decode(&before)).map_err(|_| UrlError::Encoding)?;
+        // Some servers take a `;` and what is behind it off a segment before they look at it.
+        let name = decoded.split(';').next().unwrap_or_default();
+        let hidden = |byte: u8| matches!(byte, b'/' | b'\\') || byte.is_ascii_control();
+        if matches!(name, "." | "..")
+            || name.is_empty() != decoded.is_empty()
+            || decoded.bytes().any(hidden)
+        {
             return Err(UrlError::Dots);
         }
+        if decoded == before {
+            // A `*` of a plugin's must not become a wildcard where the URL is offered as a grant.
+            return Ok(normal.replace('*', "%2A"));
+        }
+        before = decoded;
     }
-    Ok(normal)
+    Err(UrlError::Dots)
 }
 
 /// One spelling for each octet: unreserved characters stand for themselves, and hexadecimal digits are
@@ -380,11 +400,7 @@ fn normal(text: &str) -> Result<String, UrlError> {
             normal.push(byte.into());
             continue;
         }
-        let digit = |byte: Option<u8>| {
-            let digit = byte.and_then(|byte| char::from(byte).to_digit(16));
-            digit.and_then(|digit| u8::try_from(digit).ok()).ok_or(UrlError::Percent)
-        };
-        let octet = digit(rest.next())? << 4 | digit(rest.next())?;
+        let octet = octet(rest.next(), rest.next()).ok_or(UrlError::Percent)?;
         if octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'.' | b'_' | b'~') {
             normal.push(octet.into());
         } else {
@@ -394,19 +410,25 @@ fn normal(text: &str) -> Result<String, UrlError> {
     Ok(normal)
 }
 
+/// The octet of two hexadecimal digits.
+fn octet(high: Option<u8>, low: Option<u8>) -> Option<u8> {
+    let digit = |byte: Option<u8>| char::from(byte?).to_digit(16);
+    u8::try_from(digit(high)? << 4 | digit(low)?).ok()
+}
+
 /// Decodes percent-encoding once, leaving what is malformed as it is.
 fn decode(text: &str) -> Vec<u8> {
     let bytes = text.as_bytes();
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut index = 0;
     while index < bytes.len() {
-        let digits = text.get(index + 1..index + 3).filter(|_| bytes[index] == b'%');
-        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-            Some(octet) => {
+        let digit = |at: usize| bytes.get(index + at).copied();
+        match octet(digit(1), digit(2)) {
+            Some(octet) if bytes[index] == b'%' => {
                 decoded.push(octet);
                 index += 3;
             }
-            None => {
+            Some(_) | None => {
                 decoded.push(bytes[index]);
                 index += 1;
             }
@@ -416,139 +438,4 @@ fn decode(text: &str) -> Vec<u8> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn urls_are_brought_into_one_form() {
-        let check = |text: &str, expected: Result<&str, UrlError>| {
-            let url = RequestUrl::parse(text).map(|url| url.to_string());
-            assert_eq!(url.as_deref().map_err(|error| *error), expected, "{text}");
-        };
-        check("https://a.example", Ok("https://a.example/"));
-        check("HTTPS://A.Example:443/x", Ok("https://a.example/x"));
-        check("http://a.example:80", Ok("http://a.example/"));
-        check("http://a.example:443/", Ok("http://a.example:443/"));
-        check("https://a.example/%61%7e%2d?q=%c3%a4", Ok("https://a.example/a~-?q=%C3%A4"));
-        check("https://a.example/a%20b", Ok("https://a.example/a%20b"));
-        check("https://a.example/a/", Ok("https://a.example/a/"));
-        check("https://a.example?x", Ok("https://a.example/?x"));
-        check("https://127.0.0.1:8200/", Ok("https://127.0.0.1:8200/"));
-        check("https://[2001:DB8::1]/", Ok("https://[2001:db8::1]/"));
-        check("https://[::1]:8200/", Ok("https://[::1]:8200/"));
-        check("https://my_service/", Ok("https://my_service/"));
-
-        check("ftp://a.example/", Err(UrlError::Scheme));
-        check("//a.example/", Err(UrlError::Scheme));
-        check("/path", Err(UrlError::Scheme));
-        check("", Err(UrlError::Scheme));
-        check("https://", Err(UrlError::Host));
-        check("https:///x", Err(UrlError::Host));
-        check("https://user@a.example/", Err(UrlError::Userinfo));
-        check("https://a.example@b.example/", Err(UrlError::Userinfo));
-        check("https://a.example#b", Err(UrlError::Fragment));
-        check("https://a.example\\@b.example/", Err(UrlError::Character));
-        check("https://a.example/ x", Err(UrlError::Character));
-        check("https://a.example/\r\nHost: b", Err(UrlError::Character));
-        check("https://\u{e4}.example/", Err(UrlError::Character));
-        check("https://a.example./", Err(UrlError::Host));
-        check("https://a..example/", Err(UrlError::Host));
-        check("https://-a.example/", Err(UrlError::Host));
-        check("https://a%2eexample/", Err(UrlError::Host));
-        check("https://2130706433/", Err(UrlError::Host));
-        check("https://0x7f.0.0.1/", Err(UrlError::Host));
-        check("https://0x7f000001/", Err(UrlError::Host));
-        check("https://127.1/", Err(UrlError::Host));
-        check("https://0177.0.0.1/", Err(UrlError::Host));
-        check("https://127.0.0.1./", Err(UrlError::Host));
-        check("https://[::ffff:127.0.0.1]/", Err(UrlError::Host));
-        check("https://[fe80::1%25eth0]/", Err(UrlError::Host));
-        check("https://[::1]x/", Err(UrlError::Host));
-        check("https://[::1/", Err(UrlError::Port));
-        check("https://::1/", Err(UrlError::Port));
-        check("https://a.example:0/", Err(UrlError::Port));
-        check("https://a.example:65536/", Err(UrlError::Port));
-        check("https://a.example:+1/", Err(UrlError::Port));
-        check("https://a.example:0443/", Err(UrlError::Port));
-        check("https://a.example:/", Err(UrlError::Port));
-        check("https://a.example/../x", Err(UrlError::Dots));
-        check("https://a.example/./x", Err(UrlError::Dots));
-        check("https://a.example/a/..", Err(UrlError::Dots));
-        check("https://a.example/%2e%2e/x", Err(UrlError::Dots));
-        check("https://a.example/.%2E/x", Err(UrlError::Dots));
-        check("https://a.example/%252e%252e/x", Err(UrlError::Dots));
-        check("https://a.example/a%2fb", Err(UrlError::Dots));
-        check("https://a.example/a%5Cb", Err(UrlError::Dots));
-        check("https://a.example/a%252fb", Err(UrlError::Dots));
-        check("https://a.example/a%00", Err(UrlError::Dots));
-        check("https://a.example/a%0d%0a", Err(UrlError::Dots));
-        check("https://a.example//x", Err(UrlError::Dots));
-        check("https://a.example/a//", Err(UrlError::Dots));
-        check("https://a.example/%", Err(UrlError::Percent));
-        check("https://a.example/%2", Err(UrlError::Percent));
-        check("https://a.example/%zz", Err(UrlError::Percent));
-        check("https://a.example/?%", Err(UrlError::Percent));
-        let long = format!("https://a.example/{}", "a".repeat(URL_BYTES_MAX));
-        check(&long, Err(UrlError::Length));
-    }
-
-    #[test]
-    fn patterns_are_read_or_refused() {
-        let check = |text: &str, expected: Result<&str, UrlError>| {
-            let pattern = UrlPattern::parse(text).map(|pattern| pattern.to_string());
-            assert_eq!(pattern.as_deref().map_err(|error| *error), expected, "{text}");
-        };
-        check("https://a.example", Ok("https://a.example/"));
-        check("https://*.a.example/**", Ok("https://*.a.example/**"));
-        check("https://a.example/*/x/**", Ok("https://a.example/*/x/**"));
-        check("https://*/", Err(UrlError::Wildcard));
-        check("https://*.example/", Err(UrlError::Wildcard));
-        check("https://a*.b.example/", Err(UrlError::Wildcard));
-        check("https://a.*.example/", Err(UrlError::Wildcard));
-        check("https://a.example:*/", Err(UrlError::Port));
-        check("https://a.example/a*", Err(UrlError::Wildcard));
-        check("https://a.example/**/x", Err(UrlError::Wildcard));
-        check("https://a.example/?x", Err(UrlError::Query));
-        check("*://a.example/", Err(UrlError::Scheme));
-        check("*", Err(UrlError::Scheme));
-        check("", Err(UrlError::Scheme));
-    }
-
-    #[test]
-    fn a_pattern_covers_what_it_names_and_nothing_else() {
-        let check = |pattern: &str, url: &str, expected: bool| {
-            let covers =
-                UrlPattern::parse(pattern).unwrap().covers(&RequestUrl::parse(url).unwrap());
-            assert_eq!(covers, expected, "{pattern} covers {url}");
-        };
-        let vault = "https://vault.example:8200/v1/secret/**";
-        check(vault, "https://vault.example:8200/v1/secret/a", true);
-        check(vault, "https://vault.example:8200/v1/secret/a/b?list=true", true);
-        check(vault, "https://vault.example:8200/v1/secret/", true);
-        check(vault, "https://vault.example:8200/v1/secret", true);
-        check(vault, "https://vault.example:8200/v1/secretx", false);
-        check(vault, "https://vault.example:8200/v1", false);
-        check(vault, "https://vault.example:8200/v1/Secret/a", false);
-        check(vault, "https://vault.example:8200/v1/%73ecret/a", true);
-        check(vault, "http://vault.example:8200/v1/secret/a", false);
-        check(vault, "https://vault.example/v1/secret/a", false);
-        check(vault, "https://VAULT.example:8200/v1/secret/a", true);
-        check(vault, "https://xvault.example:8200/v1/secret/a", false);
-        check(vault, "https://vault.example.org:8200/v1/secret/a", false);
-        check("https://a.example/x", "https://a.example/x", true);
-        check("https://a.example/x", "https://a.example/x/", false);
-        check("https://a.example/x", "https://a.example/x/y", false);
-        check("https://a.example/x/*", "https://a.example/x/y", true);
-        check("https://a.example/x/*", "https://a.example/x/", false);
-        check("https://a.example/x/*", "https://a.example/x", false);
-        check("https://a.example/x/*", "https://a.example/x/y/z", false);
-        check("https://a.example/", "https://a.example/", true);
-        check("https://a.example/", "https://a.example/x", false);
-        check("https://a.example/**", "https://a.example/x/y", true);
-        check("https://*.a.example/**", "https://b.a.example/", true);
-        check("https://*.a.example/**", "https://a.example/", false);
-        check("https://*.a.example/**", "https://c.b.a.example/", false);
-        check("https://*.a.example/**", "https://b.a.example.org/", false);
-        check("https://[::1]/**", "https://[0:0:0:0:0:0:0:1]/", true);
-    }
-}
+mod tests;

@@ -2,7 +2,7 @@
 //! here takes a permit, or is called with what an operator wrote in a grant.
 
 use coffer_grants::{Access, DirectoryPermit, EnvironmentPermit};
-use std::io::{self, Read as _};
+use std::io;
 use std::path::Path;
 use wasmtime_wasi::FsPerms;
 use wasmtime_wasi::WasiCtxBuilder;
@@ -26,16 +26,7 @@ pub(crate) fn variable(name: &str) -> Option<Zeroizing<String>> {
 /// That of the operating system, or [`io::ErrorKind::FileTooLarge`].
 #[expect(clippy::disallowed_methods, reason = "this is the one place")]
 pub(crate) fn file(path: &str, bytes_max: usize) -> io::Result<Zeroizing<Vec<u8>>> {
-    let mut bytes = Zeroizing::new(Vec::with_capacity(bytes_max.min(4096)));
-    let limit = bytes_max as u64 + 1;
-    std::fs::File::open(path)?.take(limit).read_to_end(&mut bytes)?;
-    if bytes.len() > bytes_max {
-        return Err(io::Error::new(
-            io::ErrorKind::FileTooLarge,
-            format!("it has more than {bytes_max} bytes"),
-        ));
-    }
-    Ok(bytes)
+    crate::secret::read(std::fs::File::open(path)?, bytes_max)
 }
 
 /// Opens a granted directory and shows it to the guest.
@@ -83,7 +74,13 @@ pub(crate) fn open_directory(permit: &DirectoryPermit<'_>) -> io::Result<rustix:
 fn make_private(path: &Path) -> io::Result<()> {
     use std::fs;
     use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    if !path.is_dir() {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+        // What is put into it and synced is lost all the same if its own name is.
+        if let Some(parent) = path.parent().filter(|parent| *parent != Path::new("")) {
+            fs::File::open(parent)?.sync_all()?;
+        }
+    }
     if fs::metadata(path)?.permissions().mode() & 0o077 != 0 {
         fs::set_permissions(path, fs::Permissions::from_mode(0o700))?;
     }

@@ -8,15 +8,15 @@ mod filesystem;
 use crate::engine::Purpose;
 use crate::error::LoadError;
 use crate::host::Host;
+use crate::imports::clocks::{Calendar, SinceCall};
 use crate::limiter::Limiter;
 use crate::limits;
 use crate::text;
+use bytes::Bytes;
 use filesystem::Shared;
 use std::fmt;
 use std::io::{self, Write};
-use std::pin::Pin;
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::AsyncWrite;
 use wasmtime::component::{HasData, InstancePre, Linker, ResourceTable};
@@ -24,6 +24,8 @@ use wasmtime::{Store, Trap};
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::bindings::{CommandPre, cli, clocks, random};
 use wasmtime_wasi::{I32Exit, WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_io::poll::Pollable;
+use wasmtime_wasi_io::streams::{OutputStream, StreamError, StreamResult};
 use zeroize::Zeroizing;
 
 pub use files::{Files, FilesError};
@@ -122,6 +124,8 @@ impl EntryPoint {
             .stdout(Output::new(stdout))
             .stderr(Output::new(stderr))
             .max_random_size(limits::RANDOM_BYTES_MAX)
+            .monotonic_clock(SinceCall::start())
+            .wall_clock(Calendar)
             .allow_ip_name_lookup(false)
             .allow_tcp(false)
             .allow_udp(false);
@@ -233,7 +237,8 @@ fn link(l: &mut Linker<State>) -> wasmtime::Result<()> {
 }
 
 /// A standard stream that goes to a writer of the embedder's. Writing to it does not wait: the writer is
-/// expected to take what it is given, as a terminal or a file does.
+/// expected to take what it is given, as a terminal or a file does. So nothing is queued either; the
+/// engine's own stream keeps every write, empty ones included, until another task comes to it.
 #[derive(Clone)]
 struct Output(Arc<Mutex<Box<dyn Write + Send>>>);
 
@@ -242,11 +247,12 @@ impl Output {
         Self(Arc::new(Mutex::new(writer)))
     }
 
-    fn with<T>(&self, act: impl FnOnce(&mut dyn Write) -> io::Result<T>) -> Poll<io::Result<T>> {
-        match self.0.lock() {
-            Ok(mut writer) => Poll::Ready(act(&mut **writer)),
-            Err(_) => Poll::Ready(Err(io::Error::other("the writer panicked"))),
-        }
+    fn with(&self, act: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> StreamResult<()> {
+        let done = match self.0.lock() {
+            Ok(mut writer) => act(&mut **writer),
+            Err(_) => Err(io::Error::other("the writer panicked")),
+        };
+        done.map_err(|error| StreamError::LastOperationFailed(error.into()))
     }
 }
 
@@ -257,25 +263,66 @@ impl IsTerminal for Output {
 }
 
 impl StdoutStream for Output {
-    fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
+    fn p2_stream(&self) -> Box<dyn OutputStream> {
         Box::new(self.clone())
+    }
+
+    fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
+        // For WASI 0.3, which is not linked.
+        Box::new(tokio::io::sink())
     }
 }
 
-impl AsyncWrite for Output {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        self.with(|writer| writer.write(bytes))
+#[async_trait::async_trait]
+impl Pollable for Output {
+    async fn ready(&mut self) {}
+}
+
+#[async_trait::async_trait]
+impl OutputStream for Output {
+    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        self.with(|writer| writer.write_all(&bytes))
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn flush(&mut self) -> StreamResult<()> {
         self.with(|writer| writer.flush())
     }
 
-    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_flush(context)
+    fn check_write(&mut self) -> StreamResult<usize> {
+        Ok(limits::OUTPUT_WRITE_BYTES_MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Remembers each write.
+    #[derive(Clone, Default)]
+    struct Written(Arc<Mutex<Vec<usize>>>);
+
+    impl Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().push(bytes.len());
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn output_is_written_at_once_and_never_queued() {
+        let written = Written::default();
+        // There is no runtime here that a task could come to it on.
+        let mut stream = Output::new(Box::new(written.clone())).p2_stream();
+        for _ in 0..1000 {
+            stream.write(Bytes::new()).unwrap();
+        }
+        assert_eq!(*written.0.lock().unwrap(), [0; 0]);
+        stream.write(Bytes::from_static(b"line")).unwrap();
+        assert_eq!(*written.0.lock().unwrap(), [4]);
+        assert_eq!(stream.check_write().unwrap(), limits::OUTPUT_WRITE_BYTES_MAX);
     }
 }

@@ -1,6 +1,7 @@
 //! What can go wrong: loading a plugin, opening a store, calling it. Every error says what was asked and
 //! what stopped it, and by [`Explain`] whose fault it is and what to do.
 
+use crate::gate::TlsFault;
 use crate::limits;
 use crate::text;
 use coffer_grants::{
@@ -248,6 +249,9 @@ impl std::error::Error for CallError {}
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Incident {
+    /// The certificate authorities that connections are to be held against cannot be used.
+    #[error("the certificate authorities cannot be used: {0}")]
+    Authorities(String),
     /// A header could not be injected.
     #[error("the header {header} could not be added: {why}")]
     Credential {
@@ -269,18 +273,42 @@ pub enum Incident {
         /// The header.
         header: String,
     },
+    /// A connection over TLS could not be made.
+    #[error("there is no TLS connection to {host}: {fault}")]
+    Tls {
+        /// The server.
+        host: String,
+        /// What is wrong with it.
+        fault: TlsFault,
+    },
+    /// An answer to a request with an injected header could not be searched for it.
+    #[error(
+        "the answer of {host} was withheld from the plugin because it is {how}, so that an injected header could hide in it"
+    )]
+    Unsearchable {
+        /// The server.
+        host: String,
+        /// Compressed, or a part of something.
+        how: &'static str,
+    },
 }
 
 impl Incident {
     fn blame(&self) -> Blame {
         match self {
-            Self::Credential { .. } | Self::Denied(_) => Blame::Operator,
-            Self::Reflected { .. } => Blame::Backend,
+            Self::Authorities(_)
+            | Self::Credential { .. }
+            | Self::Denied(_)
+            | Self::Tls { fault: TlsFault::Untrusted, .. } => Blame::Operator,
+            Self::Reflected { .. } | Self::Tls { .. } | Self::Unsearchable { .. } => Blame::Backend,
         }
     }
 
     fn next(&self, store: &str) -> String {
         match self {
+            Self::Authorities(_) => {
+                format!("mend the file, or change `ca` in the grant of the store `{store}`")
+            }
             Self::Credential { .. } => {
                 format!("set what the header is made of, or change the grant of the store `{store}`")
             }
@@ -288,6 +316,10 @@ impl Incident {
             Self::Reflected { .. } => {
                 "check what the server does with request headers; a debugging endpoint must not be granted"
                     .into()
+            }
+            Self::Tls { fault, .. } => fault.next(store),
+            Self::Unsearchable { .. } => {
+                "have the server answer whole and uncompressed, which is what it was asked for".into()
             }
         }
     }
@@ -374,8 +406,13 @@ pub enum Cause {
     #[error("the backend refused the credentials")]
     Unauthenticated,
     /// The backend did not answer or asked to wait.
-    #[error("the backend cannot be reached or asked to wait{}", after(*.0))]
-    Unavailable(Option<u64>),
+    #[error("the backend cannot be reached or asked to wait{}{}", after(*.after_ms), tried(*.tries))]
+    Unavailable {
+        /// Milliseconds that it asked to wait, if it did.
+        after_ms: Option<u64>,
+        /// How often the host sent what was not answered, if it saw it; 1 is once.
+        tries: usize,
+    },
     /// The plugin does not do this.
     #[error("{0}")]
     Unsupported(String),
@@ -385,6 +422,10 @@ fn after(retry_after_ms: Option<u64>) -> String {
     retry_after_ms.map_or_else(String::new, |ms| {
         format!(" {}", humantime::format_duration(Duration::from_millis(ms)))
     })
+}
+
+fn tried(tries: usize) -> String {
+    if tries > 1 { format!("; it was tried {tries} times") } else { String::new() }
 }
 
 impl Cause {
@@ -408,7 +449,7 @@ impl Cause {
             Self::TooMany(_) => "too-many",
             Self::Trap(_) => "trap",
             Self::Unauthenticated => "unauthenticated",
-            Self::Unavailable(_) => "unavailable",
+            Self::Unavailable { .. } => "unavailable",
             Self::Unsupported(_) => "unsupported",
         }
     }
@@ -434,7 +475,7 @@ impl Cause {
             | Self::Limit { .. }
             | Self::Other(_)
             | Self::Trap(_) => Blame::Plugin,
-            Self::Deadline { waiting: true, .. } | Self::Unavailable(_) => Blame::Backend,
+            Self::Deadline { waiting: true, .. } | Self::Unavailable { .. } => Blame::Backend,
         }
     }
 
@@ -467,7 +508,13 @@ impl Cause {
             Self::TooLarge(_) => "use a smaller value, or another store".into(),
             Self::TooMany(_) => "ask in several calls".into(),
             Self::Unauthenticated => format!("renew the credentials of the store `{store}`"),
-            Self::Unavailable(_) => "check that the backend is up, and try again".into(),
+            Self::Unavailable { after_ms: Some(_), .. } => {
+                "try again after that time; a backend that throttles needs fewer requests, or a higher quota"
+                    .into()
+            }
+            Self::Unavailable { after_ms: None, .. } => {
+                "check that the backend is up, and try again".into()
+            }
         }
     }
 }

@@ -5,6 +5,9 @@
 
 mod connect;
 mod credential;
+mod reflection;
+mod retry;
+mod tls;
 
 use crate::error::Incident;
 use crate::limits::{self, Limits};
@@ -13,6 +16,7 @@ use coffer_grants::{Grants, HttpGrant, HttpPermit, Reach, RequestUrl, Settings};
 use connect::{Connect, ConnectError};
 use http::{HeaderName, HeaderValue, Request, header};
 use http_body_util::{BodyExt as _, Full};
+use hyper::body::Body as _;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use std::fmt;
@@ -23,6 +27,8 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use credential::Credential;
+pub(crate) use retry::{Budget, Unanswered};
+pub use tls::{TlsFault, certificate_authorities};
 
 /// Looks names up. The operating system's resolver unless the embedder brings another one.
 pub trait Dns: Send + Sync {
@@ -59,6 +65,7 @@ pub(crate) struct Outgoing {
     pub(crate) url: String,
     pub(crate) headers: Vec<(String, Vec<u8>)>,
     pub(crate) body: Zeroizing<Vec<u8>>,
+    /// For the whole response.
     pub(crate) timeout: Option<Duration>,
 }
 
@@ -77,7 +84,7 @@ pub(crate) enum SendError {
     InvalidRequest(String),
     MalformedResponse,
     Timeout,
-    Tls,
+    Tls(TlsFault, Incident),
     TooLarge(usize),
     Unreachable,
     Unresolved,
@@ -113,8 +120,12 @@ impl Gate {
         Self { grants, settings, limits, dns, pools: Mutex::new(Vec::new()) }
     }
 
-    /// Sends a request and collects the whole response.
-    pub(crate) async fn send(&self, outgoing: Outgoing) -> Result<Incoming, SendError> {
+    /// Sends a request, again if that is safe and `budget` allows it, and collects the whole response.
+    pub(crate) async fn send(
+        &self,
+        outgoing: Outgoing,
+        budget: &Budget,
+    ) -> Result<Incoming, SendError> {
         let Outgoing { method, url, headers, body, timeout } = outgoing;
         let url = RequestUrl::parse(&url)
             .map_err(|error| SendError::InvalidRequest(format!("the URL is refused: {error}")))?;
@@ -124,14 +135,19 @@ impl Gate {
             Credential::all_of(permit.grant(), &self.settings).map_err(SendError::Incident)?;
         let request = self.request(&permit, &headers, body, &credentials)?;
         let pool = self.pool(permit.grant())?;
-        let within = timeout.unwrap_or(limits::FIRST_BYTE_MAX).min(limits::FIRST_BYTE_MAX);
-        let response = tokio::time::timeout(within, pool.request(request))
-            .await
-            .map_err(|_| SendError::Timeout)?
-            .map_err(|error| failed(&permit, &error))?;
-        let incoming = self.collect(response).await?;
-        Credential::not_repeated(&credentials, permit.url(), &incoming)
-            .map_err(SendError::Incident)?;
+        // The time of the call is the bound where the plugin names none.
+        let within = timeout.unwrap_or(limits::CALL_MAX);
+        let answer = async {
+            let sent = retry::send(&pool, request, within.min(limits::FIRST_BYTE_MAX), budget);
+            let response = tokio::time::timeout(limits::FIRST_BYTE_MAX, sent)
+                .await
+                .map_err(|_| SendError::Timeout)?
+                .map_err(|error| failed(&permit, &error))?;
+            self.collect(response).await
+        };
+        let incoming =
+            tokio::time::timeout(within, answer).await.map_err(|_| SendError::Timeout)??;
+        reflection::check(&credentials, permit.url(), &incoming).map_err(SendError::Incident)?;
         Ok(incoming)
     }
 
@@ -146,17 +162,13 @@ impl Gate {
         if body.len() > self.limits.body {
             return Err(SendError::TooLarge(self.limits.body));
         }
-        let header_bytes: usize =
-            headers.iter().map(|(name, value)| name.len() + value.len()).sum();
-        if headers.len() > limits::HEADERS_MAX || header_bytes > limits::HEADER_BYTES_MAX {
-            return Err(SendError::TooLarge(limits::HEADER_BYTES_MAX));
-        }
+        within_bounds(headers)?;
         let mut request = Request::builder()
             .method(permit.method())
             .uri(permit.url().to_string())
             // The permit owns the body from here: it is overwritten when the request is dropped.
             .body(Full::new(Bytes::from_owner(body)))
-            .map_err(|_| invalid("the method is not one".into()))?;
+            .map_err(|_| invalid("the method or the URL is not one".into()))?;
         for (name, value) in headers {
             if !permit.header_allowed(name) {
                 return Err(invalid(format!(
@@ -175,6 +187,12 @@ impl Gate {
             let (name, value) = credential.header();
             request.headers_mut().insert(name, value);
         }
+        if !credentials.is_empty() {
+            // An answer that is searched for them must be readable, whatever the plugin would take.
+            let plain = HeaderValue::from_static("identity");
+            request.headers_mut().insert(header::ACCEPT_ENCODING, plain);
+            request.headers_mut().remove(header::RANGE);
+        }
         Ok(request)
     }
 
@@ -184,12 +202,11 @@ impl Gate {
         if let Some((_, pool)) = pools.iter().find(|(candidate, _)| *candidate == way) {
             return Ok(pool.clone());
         }
-        let connect =
-            Connect::new(way.reach, way.ca.as_deref(), Arc::clone(&self.dns)).map_err(|why| {
-                SendError::Incident(Incident::Credential { header: "for TLS".into(), why })
-            })?;
+        let connect = Connect::new(way.reach, way.ca.as_deref(), Arc::clone(&self.dns))
+            .map_err(|why| SendError::Incident(Incident::Authorities(why)))?;
         let pool: Connection = Client::builder(TokioExecutor::new())
             .pool_idle_timeout(limits::IDLE_CONNECTION_MAX)
+            .pool_max_idle_per_host(limits::CONCURRENCY_MAX)
             .pool_timer(TokioTimer::new())
             .http1_max_headers(limits::HEADERS_MAX)
             .http1_max_buf_size(limits::HEADER_BYTES_MAX)
@@ -206,17 +223,16 @@ impl Gate {
         response: http::Response<hyper::body::Incoming>,
     ) -> Result<Incoming, SendError> {
         let (parts, mut body) = response.into_parts();
-        let headers = parts
+        let headers: Vec<_> = parts
             .headers
             .iter()
             .map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()))
             .collect();
+        // HTTP/2 counts in a way of its own, and HTTP/1 with what is between names and values.
+        within_bounds(&headers)?;
         // Room for what was announced, within the limit: a buffer that grows leaves copies behind.
-        let announced = parts
-            .headers
-            .get(header::CONTENT_LENGTH)
-            .and_then(|length| length.to_str().ok()?.parse().ok())
-            .unwrap_or(0);
+        let announced = body.size_hint().lower();
+        let announced = usize::try_from(announced).unwrap_or(usize::MAX);
         if announced > self.limits.body {
             return Err(SendError::TooLarge(self.limits.body));
         }
@@ -247,6 +263,14 @@ impl fmt::Debug for Gate {
     }
 }
 
+fn within_bounds(headers: &[(String, Vec<u8>)]) -> Result<(), SendError> {
+    let bytes: usize = headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+    if headers.len() > limits::HEADERS_MAX || bytes > limits::HEADER_BYTES_MAX {
+        return Err(SendError::TooLarge(limits::HEADER_BYTES_MAX));
+    }
+    Ok(())
+}
+
 /// What a client's error means, from the most telling of its causes.
 fn failed(permit: &HttpPermit<'_>, error: &hyper_util::client::legacy::Error) -> SendError {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
@@ -263,8 +287,9 @@ fn failed(permit: &HttpPermit<'_>, error: &hyper_util::client::legacy::Error) ->
                 ConnectError::Unresolved => SendError::Unresolved,
             };
         }
-        if error.is::<rustls::Error>() {
-            return SendError::Tls;
+        if let Some(error) = error.downcast_ref::<rustls::Error>() {
+            let (host, fault) = (permit.url().host().to_owned(), TlsFault::of(error));
+            return SendError::Tls(fault, Incident::Tls { host, fault });
         }
         if let Some(error) = error.downcast_ref::<std::io::Error>()
             && let Some(inner) = error.get_ref()
@@ -272,10 +297,13 @@ fn failed(permit: &HttpPermit<'_>, error: &hyper_util::client::legacy::Error) ->
             cause = Some(inner);
             continue;
         }
-        if let Some(error) = error.downcast_ref::<hyper::Error>()
-            && (error.is_parse() || error.is_parse_too_large() || error.is_parse_status())
-        {
-            return SendError::MalformedResponse;
+        if let Some(error) = error.downcast_ref::<hyper::Error>() {
+            if error.is_parse_too_large() {
+                return SendError::TooLarge(limits::HEADER_BYTES_MAX);
+            }
+            if error.is_parse() {
+                return SendError::MalformedResponse;
+            }
         }
         cause = error.source();
     }

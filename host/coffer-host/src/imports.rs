@@ -3,6 +3,7 @@
 //! language drags in (sockets, standard streams) is empty or denies whatever is granted.
 
 mod cache;
+pub(crate) mod clocks;
 mod commands;
 mod http;
 mod logging;
@@ -12,7 +13,7 @@ mod wasi;
 
 use crate::bindings;
 use crate::error::Incident;
-use crate::gate::Gate;
+use crate::gate::{Budget, Gate};
 use crate::limiter::Limiter;
 use crate::limits::{self, Limits};
 use crate::secret::Bytes;
@@ -21,6 +22,8 @@ use coffer_grants::Grants;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use wasmtime::component::{HasSelf, Linker, ResourceTable};
 use wasmtime_wasi::WasiCtx;
 use wasmtime_wasi::filesystem::WasiFilesystemCtx;
@@ -58,9 +61,12 @@ pub(crate) struct State {
 }
 
 /// What happened during one call that concerns the host.
-#[derive(Debug, Default)]
-pub(crate) struct Record {
-    requests: AtomicUsize,
+#[derive(Debug)]
+struct Record {
+    /// The HTTP requests that are left.
+    budget: Budget,
+    /// For requests that are on their way.
+    places: Semaphore,
     waiting: AtomicUsize,
     incidents: Mutex<Vec<Incident>>,
 }
@@ -69,19 +75,29 @@ pub(crate) struct Record {
 const INCIDENTS_MAX: usize = 4;
 
 impl Record {
-    pub(crate) fn add(&self, incident: Incident) {
+    /// Of a call that begins now.
+    fn begin(limits: &Limits) -> Self {
+        Self {
+            budget: Budget::new(limits.requests, Instant::now() + limits.call),
+            places: Semaphore::new(limits.concurrency),
+            waiting: AtomicUsize::default(),
+            incidents: Mutex::default(),
+        }
+    }
+
+    fn add(&self, incident: Incident) {
         let mut incidents = self.incidents.lock().expect("nothing panics while it holds this lock");
         if incidents.len() < INCIDENTS_MAX && !incidents.contains(&incident) {
             incidents.push(incident);
         }
     }
 
-    pub(crate) fn take(&self) -> Vec<Incident> {
+    fn take(&self) -> Vec<Incident> {
         std::mem::take(&mut self.incidents.lock().expect("nothing panics while it holds this lock"))
     }
 
     /// Whether the guest waits for a backend or a command at this moment.
-    pub(crate) fn waits(&self) -> bool {
+    fn waits(&self) -> bool {
         self.waiting.load(Ordering::Relaxed) > 0
     }
 
@@ -90,11 +106,6 @@ impl Record {
     fn wait(&self) -> Waiting<'_> {
         self.waiting.fetch_add(1, Ordering::Relaxed);
         Waiting(self)
-    }
-
-    /// Counts a request; whether it is within the limit.
-    fn count_request(&self, requests_max: usize) -> bool {
-        self.requests.fetch_add(1, Ordering::Relaxed) < requests_max
     }
 }
 
@@ -119,7 +130,7 @@ impl State {
             limiter: Limiter::new(confines.limits.memory),
             table,
             wasi: wasi::context(variables, &confines.directories),
-            http: wasi::HttpState::new(confines.limits.body, outside.clone()),
+            http: wasi::HttpState::new(confines.limits, outside.clone()),
             confines,
             outside,
             log: Log::default(),

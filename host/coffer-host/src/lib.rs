@@ -6,6 +6,7 @@
 //!
 //! `examples/embed.rs` is a whole program.
 
+mod advisory;
 mod ambient;
 mod asked;
 pub mod audit;
@@ -27,12 +28,13 @@ mod store;
 mod text;
 pub mod worker;
 
+pub use advisory::{Advisories, Advisory, ENGINE_VERSION, Effect};
 pub use coffer_grants as grants;
 pub use coffer_grants::{Blame, Explain};
 pub use component::{Capabilities, Import, Inspection, Need};
 pub use entry_point::{EntryPoint, Files, FilesError, Finished, Run, RunError};
 pub use error::{CallError, Cause, Incident, LoadError, OpenError};
-pub use gate::{Dns, SystemDns};
+pub use gate::{Dns, SystemDns, TlsFault, certificate_authorities};
 pub use host::{Granted, Host, HostBuilder, Isolation, Plugin, StoreConfig};
 pub use mask::{MASK, Mask, MaskStream};
 pub use secret::Secret;

@@ -63,6 +63,12 @@ impl Limits {
         within(requests <= REQUESTS_MAX, "requests", "at most 10000")?;
         within((KIB..=BODY_BYTES_MAX).contains(&body), "body", "from 1KiB to 32MiB")
     }
+
+    /// Bytes of the bodies of answers that the host holds at the same time for one instance, which has to
+    /// take them into its memory.
+    pub(crate) fn held_answers(&self) -> usize {
+        (self.memory / 2).max(self.body)
+    }
 }
 
 const KIB: usize = 1024;
@@ -122,6 +128,14 @@ pub const CHUNK_REFERENCES_MAX: usize = 16;
 pub const HANDLES_MAX: usize = 1_024;
 /// Random bytes that a guest gets at once; a key has 64.
 pub const RANDOM_BYTES_MAX: u64 = 64 * 1024;
+/// How fine a guest's clocks are. Timeouts, expiry dates and waits of the contract are in milliseconds and
+/// need no more; to tell what is in a processor's cache takes a thousandth of it, or many thousand tries.
+pub const CLOCK_RESOLUTION: Duration = Duration::from_millis(1);
+
+// An entry point.
+
+/// Bytes that an entry point writes to its output at once: a few lines.
+pub const OUTPUT_WRITE_BYTES_MAX: usize = 64 * KIB;
 
 // What a plugin answers.
 
@@ -163,6 +177,14 @@ pub const FIRST_BYTE_MAX: Duration = Duration::from_secs(30);
 pub const ADDRESSES_MAX: usize = 8;
 /// Bytes of an injected header, prefix included.
 pub const INJECTED_HEADER_BYTES_MAX: usize = 16 * KIB;
+/// How often a request is sent in all, if it can be sent again. A backend that throttles or restarts answers
+/// the second or third time; one that is down is not worth more of a call's time.
+pub const TRIES_MAX: usize = 3;
+/// The most that is waited before the second time, twice as much before the third. A few times what an
+/// answer takes, and both fit into the time of a call.
+pub const RETRY_WAIT: Duration = Duration::from_millis(100);
+/// Bytes of a file of certificate authorities. That of a public bundle has 200 KB.
+pub const CA_BYTES_MAX: usize = 4 * MIB;
 /// How long an idle connection is kept.
 pub const IDLE_CONNECTION_MAX: Duration = Duration::from_secs(60);
 

@@ -71,6 +71,9 @@ impl Mask {
         let finder = (!patterns.is_empty()).then(|| {
             AhoCorasick::builder()
                 .match_kind(MatchKind::LeftmostLongest)
+                // It would keep the forms as they are, and not overwrite them. The automaton has them letter
+                // by letter.
+                .prefilter(false)
                 .build(patterns.iter().map(|pattern| pattern.as_slice()))
                 .expect("patterns are bounded by the size of the secrets, far below the automaton's limit")
         });
@@ -159,6 +162,13 @@ impl MaskStream {
     /// Takes `bytes` and returns what can be shown.
     #[must_use]
     pub fn write(&mut self, bytes: &[u8]) -> Vec<u8> {
+        if self.held.capacity() - self.held.len() < bytes.len() {
+            // What it moved from would stay as it is.
+            let mut larger = Vec::with_capacity(self.held.len() + bytes.len());
+            larger.extend_from_slice(&self.held);
+            self.held.zeroize();
+            self.held = larger;
+        }
         self.held.extend_from_slice(bytes);
         let undecided = self.mask.undecided(&self.held);
         self.take(undecided)
@@ -230,7 +240,9 @@ impl Forms {
 
     fn insert(&mut self, form: Vec<u8>) {
         self.bytes += form.len();
-        self.set.insert(form);
+        if let Some(mut same) = self.set.replace(form) {
+            same.zeroize();
+        }
     }
 
     fn is_full(&self) -> bool {

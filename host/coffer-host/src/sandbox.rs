@@ -6,11 +6,11 @@ use crate::asked::{Answered, Asked, Given, Page};
 use crate::bindings::writer::exports::coffer::secrets::writer::Existing;
 use crate::bindings::{lister, resolver, writer};
 use crate::error::{Cause, Incident, LoadError};
-use crate::imports::{Log, Record, State};
+use crate::gate::Unanswered;
+use crate::imports::{Log, State};
 use crate::limits;
 use crate::text;
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
 use wasmtime::component::{Component, InstancePre, Linker};
 use wasmtime::{Engine, Store, Trap};
 
@@ -69,30 +69,29 @@ impl From<Failure> for Cause {
 pub(crate) struct Ran<T> {
     pub(crate) answer: Result<T, Cause>,
     pub(crate) incidents: Vec<Incident>,
+    /// What its backend did not answer.
+    pub(crate) unanswered: Unanswered,
     /// What was logged; to be shown only if there is an answer.
     pub(crate) log: Log,
 }
 
 impl Ran<Answered> {
+    /// Of a call that never began.
+    pub(crate) fn failed(cause: Cause) -> Self {
+        Self {
+            answer: Err(cause),
+            incidents: Vec::new(),
+            unanswered: Unanswered::default(),
+            log: Log::default(),
+        }
+    }
+
     /// With the answer to what was asked, and not to something else.
     pub(crate) fn narrow<T>(self, take: impl FnOnce(Answered) -> Option<T>) -> Ran<T> {
-        let Self { answer, incidents, log } = self;
+        let Self { answer, incidents, unanswered, log } = self;
         let other = || Cause::Contract("it answered something else".into());
-        Ran { answer: answer.and_then(|answer| take(answer).ok_or_else(other)), incidents, log }
-    }
-}
-
-/// Waits for what an instance is asked, until the time of a call is up.
-pub(crate) async fn within<T>(
-    call: Duration,
-    record: &Record,
-    acting: impl Future<Output = Result<T, Cause>>,
-) -> Result<T, Cause> {
-    let mut acting = std::pin::pin!(acting);
-    match tokio::time::timeout(call, acting.as_mut()).await {
-        Ok(answer) => answer,
-        // Asked while it is still there: what it waits for is forgotten when it is dropped.
-        Err(_) => Err(Cause::Deadline { after: call, waiting: record.waits() }),
+        let answer = answer.and_then(|answer| take(answer).ok_or_else(other));
+        Ran { answer, incidents, unanswered, log }
     }
 }
 

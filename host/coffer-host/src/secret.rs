@@ -3,6 +3,7 @@
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
+use std::io::{self, Read};
 use zeroize::Zeroizing;
 
 /// The value of a secret, and what its backend says about it. `Debug` shows the length only, there is
@@ -19,6 +20,16 @@ impl Secret {
     #[must_use]
     pub fn new(value: Vec<u8>) -> Self {
         Self { value: Zeroizing::new(value), version: None, expires_at_ms: None }
+    }
+
+    /// Reads a value to its end, without leaving a copy of any part of it behind.
+    ///
+    /// # Errors
+    ///
+    /// That of the reader, or [`io::ErrorKind::FileTooLarge`] if there are more than `bytes_max` bytes.
+    pub fn read(reader: impl Read, bytes_max: usize) -> io::Result<Self> {
+        let value = read(reader, bytes_max)?;
+        Ok(Self { value, version: None, expires_at_ms: None })
     }
 
     pub(crate) fn described(mut self, version: Option<String>, expires_at_ms: Option<u64>) -> Self {
@@ -125,6 +136,35 @@ impl From<Bytes> for Secret {
     }
 }
 
+/// Bytes that a value is read into first: what most have.
+const READ_BYTES: usize = 4096;
+
+/// Reads to the end, into a buffer that is overwritten when it is dropped. A buffer that grows by itself
+/// leaves what it had where it was, so it is moved by hand, and what is left is overwritten.
+pub(crate) fn read(mut reader: impl Read, bytes_max: usize) -> io::Result<Zeroizing<Vec<u8>>> {
+    let mut bytes = Zeroizing::new(vec![0; READ_BYTES]);
+    let mut filled = 0;
+    loop {
+        if filled == bytes.len() {
+            let mut larger = Zeroizing::new(vec![0; bytes.len() * 2]);
+            larger[..filled].copy_from_slice(&bytes);
+            bytes = larger;
+        }
+        match reader.read(&mut bytes[filled..]) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+        if filled > bytes_max {
+            let message = format!("it has more than {bytes_max} bytes");
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
+        }
+    }
+    bytes.truncate(filled);
+    Ok(bytes)
+}
+
 impl From<&str> for Secret {
     fn from(text: &str) -> Self {
         Self::new(text.as_bytes().to_vec())
@@ -146,5 +186,31 @@ impl From<Vec<u8>> for Secret {
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Secret({} bytes)", self.value.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_shows_no_value() {
+        let secret = Secret::from("hunter2");
+        assert_eq!(format!("{secret:?} {secret:#?}"), "Secret(7 bytes) Secret(7 bytes)");
+        let refused: Result<(), Secret> = Err(secret);
+        // What `expect` and `unwrap` would print.
+        assert_eq!(format!("{refused:?}"), "Err(Secret(7 bytes))");
+    }
+
+    #[test]
+    fn a_value_is_read_whole_or_not() {
+        for length in [0, 1, READ_BYTES - 1, READ_BYTES, READ_BYTES + 1, 5 * READ_BYTES] {
+            let value: Vec<u8> = (0..length).map(|index| (index % 251) as u8).collect();
+            assert_eq!(Secret::read(&value[..], length).unwrap().expose(), value);
+            if let Some(less) = length.checked_sub(1) {
+                let error = Secret::read(&value[..], less).unwrap_err();
+                assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
+            }
+        }
     }
 }

@@ -9,9 +9,9 @@ use crate::audit::{Call, Outcome};
 use crate::bindings::coffer::secrets::types as wit;
 use crate::component::Capabilities;
 use crate::error::{self, CallError, Cause, OpenError};
-use crate::gate::Gate;
+use crate::gate::{Gate, Unanswered};
 use crate::host::{Granted, Host, Isolation, Plugin, StoreConfig};
-use crate::imports::{Here, Record, Shared};
+use crate::imports::Shared;
 use crate::limits::{self, Limits};
 use crate::mask::Mask;
 use crate::sandbox::Ran;
@@ -25,6 +25,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tokio::sync::Semaphore;
+use zeroize::Zeroizing;
 
 /// Turns references into secrets, and keeps secrets, by a plugin. Cheap to clone; clones share the
 /// connections, the plugin's cache and the limit of concurrency.
@@ -316,7 +317,7 @@ impl Store {
             Answered::Resolve(answers) => Some(answers),
             Answered::Delete(_) | Answered::List(_) | Answered::Put(_) => None,
         });
-        let Ran { answer, incidents, log } = ran;
+        let Ran { answer, incidents, unanswered, log } = ran;
         let answers = match answer {
             Ok(answers) if answers.len() == references.len() => answers,
             Ok(answers) => {
@@ -359,7 +360,8 @@ impl Store {
             .into_iter()
             .zip(&references)
             .map(|(answer, reference)| {
-                let result = answer.unwrap_or_else(|error| Err(said(error, reference, &mask)));
+                let result =
+                    answer.unwrap_or_else(|error| Err(said(error, reference, &mask, unanswered)));
                 result.map_err(|cause| CallError {
                     incidents: incidents.clone(),
                     ..self.failure(verb, std::slice::from_ref(reference), cause)
@@ -428,17 +430,13 @@ impl Store {
         let _of_store = self.instances.acquire().await.expect("the semaphore is never closed");
         let _of_host =
             self.host.0.instances.acquire().await.expect("the semaphore is never closed");
-        let call = self.shared.limits.call;
         let crossing_bytes = crossing_bytes.max(self.shared.limits.body);
         let variables = ambient::variables(environment)
             .into_iter()
             .map(|(name, value)| (name, Bytes::new(value.as_bytes().to_vec())))
             .collect::<Vec<_>>();
-        let record = Arc::new(Record::default());
-        let here = Here::new(Arc::clone(&self.shared), Arc::clone(&record));
         let asked = ToInstance { asked, variables, crossing_bytes };
-        let (answer, log) = self.runs.ask(&self.host, here, &record, call, asked).await;
-        Ran { answer, incidents: record.take(), log }
+        self.runs.ask(&self.host, &self.shared, asked).await
     }
 
     /// What became of a call, with its log shown.
@@ -449,7 +447,7 @@ impl Store {
         ran: Ran<Result<T, wit::Error>>,
         secrets: impl IntoIterator<Item = &'s Secret>,
     ) -> Result<T, CallError> {
-        let Ran { answer, incidents, log } = ran;
+        let Ran { answer, incidents, unanswered, log } = ran;
         let cause = match answer {
             Ok(answer) => {
                 let texts = !log.is_empty() || answer.is_err();
@@ -457,7 +455,7 @@ impl Store {
                 log.show(&self.name, &mask);
                 match answer {
                     Ok(answer) => return Ok(answer),
-                    Err(error) => said_of(error, &mask),
+                    Err(error) => said_of(error, &mask, unanswered),
                 }
             }
             Err(cause) => {
@@ -517,7 +515,7 @@ fn text_bytes_max(texts: bool) -> usize {
 }
 
 /// What a plugin said about a reference, with what `mask` hides hidden.
-fn said(error: wit::Error, reference: &Reference, mask: &Mask) -> Cause {
+fn said(error: wit::Error, reference: &Reference, mask: &Mask, unanswered: Unanswered) -> Cause {
     let missing = match (&error, reference.source()) {
         (wit::Error::NotFound, Source::Env) => {
             Some(format!("the environment variable {} is not set", text::escape(reference.key())))
@@ -528,13 +526,14 @@ fn said(error: wit::Error, reference: &Reference, mask: &Mask) -> Cause {
         (wit::Error::NotFound, Source::Command | Source::Secret | Source::Value) => None,
         _ => None,
     };
-    missing.map_or_else(|| said_of(error, mask), Cause::NotFoundHere)
+    missing.map_or_else(|| said_of(error, mask, unanswered), Cause::NotFoundHere)
 }
 
-fn said_of(error: wit::Error, mask: &Mask) -> Cause {
+fn said_of(error: wit::Error, mask: &Mask, unanswered: Unanswered) -> Cause {
     use wit::Error as E;
     // Hidden before it is escaped and cut: a secret that was changed or cut is not found.
     let shown = |text: String| {
+        let text = Zeroizing::new(text);
         let end = text.floor_char_boundary(limits::LOG_BYTES_MAX);
         text::escape(&mask.text(&text[..end]))
     };
@@ -546,7 +545,14 @@ fn said_of(error: wit::Error, mask: &Mask) -> Cause {
         E::Other(why) => Cause::Other(shown(why)),
         E::TooLarge(bytes_max) => Cause::TooLarge(bytes_max),
         E::Unauthenticated => Cause::Unauthenticated,
-        E::Unavailable(retry_after_ms) => Cause::Unavailable(retry_after_ms),
+        // The host saw what the backend asked for, also where the plugin does not say it.
+        E::Unavailable(after_ms) => Cause::Unavailable {
+            after_ms: after_ms.or_else(|| {
+                let asked = unanswered.retry_after?;
+                Some(u64::try_from(asked.as_millis()).unwrap_or(u64::MAX))
+            }),
+            tries: unanswered.tries,
+        },
         E::Unsupported(what) => Cause::Unsupported(shown(what)),
     }
 }

@@ -13,4 +13,6 @@ mod arrows;
 #[cfg(test)]
 mod contract;
 #[cfg(test)]
+mod proofs;
+#[cfg(test)]
 mod tree;

@@ -1,6 +1,7 @@
 //! What the guests share: the frame of a plugin around one function, and the part of WASI that the SDK
 //! has no use for.
 
+pub mod canary;
 pub mod wasi;
 
 use coffer_plugin::{Error, Secret};

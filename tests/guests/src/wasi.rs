@@ -1,6 +1,8 @@
 //! The part of WASI that the SDK has no use for. A guest imports what it calls and nothing more.
 #![expect(missing_docs, reason = "generated")]
 
+pub mod outgoing;
+
 wit_bindgen::generate!({
     path: "../../wit",
     inline: "

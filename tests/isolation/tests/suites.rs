@@ -29,40 +29,32 @@ mod way {
     }
 }
 
-#[path = "../../../host/coffer-host/tests/sandbox/command.rs"]
-mod command;
-#[path = "../../../host/coffer-host/tests/sandbox/cpu.rs"]
-mod cpu;
-#[path = "../../../host/coffer-host/tests/sandbox/dns.rs"]
-mod dns;
-#[path = "../../../host/coffer-host/tests/sandbox/env.rs"]
-mod env;
-#[path = "../../../host/coffer-host/tests/sandbox/fs.rs"]
-mod fs;
-#[path = "../../../host/coffer-host/tests/sandbox/http.rs"]
-mod http;
-#[path = "../../../host/coffer-host/tests/sandbox/import.rs"]
-mod import;
-#[path = "../../../host/coffer-host/tests/sandbox/log.rs"]
-mod log;
-#[path = "../../../host/coffer-host/tests/sandbox/memory.rs"]
-mod memory;
-#[path = "../../../host/coffer-host/tests/sandbox/plugin_filesystem.rs"]
-mod plugin_filesystem;
-#[path = "../../../host/coffer-host/tests/sandbox/plugin_host.rs"]
-mod plugin_host;
-#[path = "../../../host/coffer-host/tests/sandbox/result.rs"]
-mod result;
-#[path = "../../../host/coffer-host/tests/sandbox/server.rs"]
-mod server;
-#[path = "../../../host/coffer-host/tests/sandbox/stage.rs"]
-mod stage;
-#[path = "../../../host/coffer-host/tests/sandbox/state.rs"]
-mod state;
-#[path = "../../../host/coffer-host/tests/sandbox/time.rs"]
-mod time;
-#[path = "../../../host/coffer-host/tests/sandbox/trap.rs"]
-mod trap;
-#[path = "../../../host/coffer-host/tests/sandbox/written.rs"]
-#[expect(dead_code, reason = "what is about loading is left out")]
-mod written;
+#[path = "../../../host/coffer-host/tests/sandbox"]
+mod sandbox {
+    pub(crate) mod again;
+    pub(crate) mod command;
+    pub(crate) mod cpu;
+    pub(crate) mod dns;
+    pub(crate) mod env;
+    pub(crate) mod fs;
+    pub(crate) mod http;
+    pub(crate) mod import;
+    pub(crate) mod log;
+    pub(crate) mod memory;
+    pub(crate) mod plugin_filesystem;
+    pub(crate) mod plugin_host;
+    pub(crate) mod result;
+    pub(crate) mod retry;
+    pub(crate) mod server;
+    pub(crate) mod stage;
+    pub(crate) mod state;
+    pub(crate) mod time;
+    pub(crate) mod tls;
+    pub(crate) mod trap;
+    pub(crate) mod wire;
+    #[expect(dead_code, reason = "what is about loading is left out")]
+    pub(crate) mod written;
+}
+
+// Where they look for one another.
+use sandbox::{again, dns, retry, server, stage, wire, written};

@@ -118,22 +118,30 @@ pub(super) fn template_or(value: Option<&Value>, effective: &str) -> String {
 /// The settings with their literal credentials masked. `credential` is whether a key above says so.
 fn masked(value: &Value, credential: bool) -> Value {
     match value {
-        Value::String(text) => {
-            let literal = template::beside_templates(text).unwrap_or_else(|| text.clone());
-            let shown = literal.is_empty() || (!credential && !has_password(&literal));
-            json!(if shown { text } else { MASK })
-        }
         Value::Array(items) => items.iter().map(|item| masked(item, credential)).collect(),
         Value::Object(entries) => entries
             .iter()
             .map(|(key, value)| (key.clone(), masked(value, credential || is_credential(key))))
             .collect(),
-        Value::Bool(_) | Value::Number(_) if credential => json!(MASK),
-        Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
+        single if is_literal_credential(single, credential) => json!(MASK),
+        single => single.clone(),
     }
 }
 
-fn is_credential(key: &str) -> bool {
+/// Whether a single value is a credential that stands in the file as it is: by its form, or if `credential`
+/// says so. A text that has nothing beside its templates is none.
+pub(super) fn is_literal_credential(value: &Value, credential: bool) -> bool {
+    match value {
+        Value::String(text) => {
+            let literal = template::beside_templates(text).unwrap_or_else(|| text.clone());
+            !literal.is_empty() && (credential || has_password(&literal))
+        }
+        Value::Bool(_) | Value::Number(_) => credential,
+        Value::Null | Value::Array(_) | Value::Object(_) => false,
+    }
+}
+
+pub(super) fn is_credential(key: &str) -> bool {
     let plain: String =
         key.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
     CREDENTIAL_WORDS.iter().any(|word| plain.contains(word))

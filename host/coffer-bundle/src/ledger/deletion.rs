@@ -105,12 +105,7 @@ impl Ledger {
     pub(crate) fn drop_intents(&self, lease: &Lease, left: &[Address]) -> Result<(), LedgerError> {
         self.transaction(|transaction| {
             lease.check(transaction)?;
-            for address in left {
-                transaction.execute(
-                    "UPDATE secrets SET state = 'doomed' WHERE store = ?1 AND key = ?2",
-                    (&address.store, &address.key),
-                )?;
-            }
+            doom(transaction, left)?;
             transaction.execute(
                 "DELETE FROM secrets WHERE state = 'intended' AND ?1 IN (installation, set_id)",
                 [&lease.subject],
@@ -170,6 +165,17 @@ impl Ledger {
         let rows = statement.query_map([], |row| row.get(0))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
+}
+
+/// What could not be deleted now is deleted by whoever recovers.
+pub(super) fn doom(transaction: &Transaction<'_>, left: &[Address]) -> Result<(), LedgerError> {
+    for Address { store, key } in left {
+        transaction.execute(
+            "UPDATE secrets SET state = 'doomed' WHERE store = ?1 AND key = ?2",
+            (store, key),
+        )?;
+    }
+    Ok(())
 }
 
 pub(super) fn forget_unused(

@@ -2,7 +2,7 @@
 //! at once on its own machine, and after a minute from another one.
 
 use super::{Ledger, LedgerError, now_ms};
-use rusqlite::{OptionalExtension as _, Transaction};
+use rusqlite::{Connection, OptionalExtension as _, Transaction};
 use rustix::process::{Pid, test_kill_process};
 use std::time::Duration;
 
@@ -120,8 +120,8 @@ impl Ledger {
 }
 
 /// Who has a lease.
-struct Holder {
-    run: String,
+pub(super) struct Holder {
+    pub(super) run: String,
     host: String,
     pid: i64,
     started: i64,
@@ -129,8 +129,8 @@ struct Holder {
 }
 
 impl Holder {
-    fn of(transaction: &Transaction<'_>, subject: &str) -> Result<Option<Self>, LedgerError> {
-        let holder = transaction
+    pub(super) fn of(connection: &Connection, subject: &str) -> Result<Option<Self>, LedgerError> {
+        let holder = connection
             .query_row(
                 "SELECT run, host, pid, started, renewed_ms FROM leases WHERE subject = ?1",
                 [subject],
@@ -148,7 +148,7 @@ impl Holder {
         Ok(holder)
     }
 
-    fn is_alive(&self) -> bool {
+    pub(super) fn is_alive(&self) -> bool {
         if self.host != host() {
             return now_ms().saturating_sub(self.renewed_ms) < EXPIRY_MS;
         }

@@ -6,7 +6,7 @@
 //! 3. [`Ledger::intend`]: the outputs' secrets are intended. They are put now.
 //! 4. [`Ledger::finish`]: they are held and referred to, and the lease is given back.
 
-use super::deletion::forget_unused;
+use super::deletion::{doom, forget_unused};
 use super::record::{Address, Kept, Status};
 use super::rows::{address, find};
 use super::{Installation, Lease, Ledger, LedgerError, State, now_ms};
@@ -224,12 +224,7 @@ impl Ledger {
     pub(crate) fn take_back(&self, lease: &Lease, left: &[Address]) -> Result<(), LedgerError> {
         self.transaction(|transaction| {
             lease.check(transaction)?;
-            for address in left {
-                transaction.execute(
-                    "UPDATE secrets SET state = 'doomed' WHERE store = ?1 AND key = ?2",
-                    (&address.store, &address.key),
-                )?;
-            }
+            doom(transaction, left)?;
             forget_intended(transaction, lease)?;
             transaction.execute("DELETE FROM runs WHERE id = ?1", [&lease.run])?;
             forget_unused(transaction, &lease.subject)?;

@@ -1,6 +1,7 @@
 //! Parameter and credential sets. An entry refers to what somebody else keeps, or to a secret that
 //! coffer put into a store when the set was applied.
 
+use super::deletion::doom;
 use super::lease::Lease;
 use super::record::{Address, Kept, KeptSet};
 use super::rows::{address, kept};
@@ -135,12 +136,7 @@ impl Ledger {
     pub(crate) fn take_set_back(&self, lease: &Lease, left: &[Address]) -> Result<(), LedgerError> {
         self.transaction(|transaction| {
             lease.check(transaction)?;
-            for address in left {
-                transaction.execute(
-                    "UPDATE secrets SET state = 'doomed' WHERE store = ?1 AND key = ?2",
-                    (&address.store, &address.key),
-                )?;
-            }
+            doom(transaction, left)?;
             forget_intended(transaction, lease)?;
             forget_empty(transaction, &lease.subject)?;
             lease.give_back(transaction)

@@ -136,9 +136,9 @@ pub enum RunFailure {
         subject: String,
     },
     /// The bundle has no such parameter.
-    #[error("the bundle has no parameter `{name}`{}", suggestion(nearest.as_deref(), known))]
+    #[error("{}", unknown(name, nearest.as_deref(), known))]
     UnknownParameter {
-        /// The name.
+        /// The name, if it resembles one of the bundle's; it may be a value otherwise.
         name: String,
         /// The one that was probably meant.
         nearest: Option<String>,
@@ -170,7 +170,8 @@ impl RunFailure {
         let known: Vec<String> = bundle.parameters().keys().cloned().collect();
         let nearest = crate::document::nearest(name, known.iter().map(String::as_str));
         Self::UnknownParameter {
-            name: name.chars().take(64).flat_map(char::escape_debug).collect(),
+            // Only what resembles a name of the bundle's: `Debug` shows it as well.
+            name: if nearest.is_some() { crate::document::shown(name) } else { String::new() },
             nearest,
             known,
         }
@@ -313,10 +314,42 @@ fn them(names: &[String]) -> &'static str {
     if names.len() == 1 { "it" } else { "them" }
 }
 
-fn suggestion(nearest: Option<&str>, known: &[String]) -> String {
+/// A name that resembles none of the bundle's is not shown: it may be a value whose name was left out, such
+/// as the padded base64 of one.
+fn unknown(name: &str, nearest: Option<&str>, known: &[String]) -> String {
     match (nearest, known) {
-        (Some(nearest), _) => format!("; did you mean `{nearest}`?"),
-        (None, []) => "; it has none".to_owned(),
-        (None, known) => format!("; it has `{}`", known.join("`, `")),
+        (Some(nearest), _) => {
+            format!("the bundle has no parameter `{name}`; did you mean `{nearest}`?")
+        }
+        (None, []) => "a parameter was given, and the bundle has none".to_owned(),
+        (None, known) => {
+            format!(
+                "a parameter was given that the bundle does not have; it has `{}`",
+                known.join("`, `")
+            )
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_value_in_the_place_of_a_name_is_not_shown() {
+        let bundle = Bundle::parse(json!({
+            "schemaVersion": "1.2.0", "name": "b", "version": "1.0.0",
+            "invocationImages": [{ "imageType": "wasm", "image": "x.wasm" }],
+            "definitions": { "text": { "type": "string" } },
+            "parameters": { "password":
+                { "definition": "text", "destination": { "env": "PASSWORD" } } },
+        }))
+        .unwrap();
+        let meant = RunFailure::unknown_parameter("passwort", &bundle).to_string();
+        assert_eq!(meant, "the bundle has no parameter `passwort`; did you mean `password`?");
+        // `--param` was given the base64 of a value, whose padding looks like `NAME=`.
+        let value = RunFailure::unknown_parameter("Y2FuYXJ5LXZhbHVl", &bundle);
+        assert!(!format!("{value} {value:?}").contains("Y2FuYXJ5"), "{value}");
     }
 }

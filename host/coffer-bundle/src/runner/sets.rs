@@ -56,6 +56,11 @@ impl Runner<'_> {
             Err(RunFailure::Save { what: "value of the set", failures })
         };
         if let Err(failure) = applied {
+            // A change that failed when it was synced may be there for the next process that opens the ledger.
+            // Unless it is written over, as here, only that process knows what can be deleted.
+            if self.ledger.renew(&lease).is_err() {
+                return Err(failure);
+            }
             let mut left = Vec::new();
             for address in intents {
                 (self.watch)(&Step::Delete(address.key.clone()));

@@ -151,6 +151,17 @@ fn a_denial_says_what_to_add() {
         "the command pass show a b",
         Some("commands:\n  - [pass, show, \"a b\"]"),
     );
+    // Nothing that would allow more than this, and nothing that could not be granted.
+    for argv in [&["pass", "*"][..], &["*"], &["./pass", "x"], &["a\0"]] {
+        let argv = argv.iter().map(|word| (*word).to_owned()).collect();
+        assert_eq!(nothing.command(argv).unwrap_err().missing(), None);
+    }
+    assert_eq!(nothing.permit(&reference("env A*")).unwrap_err().missing(), None);
+    check(
+        nothing.http("GET", RequestUrl::parse("https://a.example/**").unwrap()).unwrap_err(),
+        "GET https://a.example/%2A%2A",
+        Some("http:\n  - url: \"https://a.example/%2A%2A\"\n    methods: [GET]"),
+    );
     check(
         nothing.permit(&reference("env TOKEN")).unwrap_err(),
         "the environment variable TOKEN",
@@ -171,6 +182,35 @@ fn a_denial_says_what_to_add() {
             "http:\n  - url: \"https://a.example/x\"\n    private-addresses: true   # beside its methods",
         ),
     );
+}
+
+#[test]
+fn a_command_runs_as_it_was_judged() {
+    let granted = grants(json!({ "commands": [["pass", "show", "*"]] }));
+    let argv = |word: &str| vec!["pass".to_owned(), "show".to_owned(), word.to_owned()];
+    let permit = granted.command(argv("db")).unwrap();
+    assert_eq!(permit.program(), "pass");
+    assert_eq!(permit.arguments(), ["show", "db"]);
+    assert!(granted.command(argv("--clip")).is_err());
+}
+
+#[test]
+fn any_grant_is_something() {
+    for granted in [
+        json!({ "http": [{ "url": "https://a.example/", "methods": [] }] }),
+        json!({ "directories": [{ "host": "/a", "access": "read-only" }] }),
+        json!({ "environment": ["HOME"] }),
+        json!({ "commands": [["date"]] }),
+        json!({ "referenced": ["env"] }),
+    ] {
+        assert!(!grants(granted.clone()).is_empty(), "{granted}");
+    }
+}
+
+#[test]
+fn each_verb_is_a_word() {
+    let words = [Verb::Delete, Verb::List, Verb::Put, Verb::Resolve].map(|verb| verb.to_string());
+    assert_eq!(words, ["delete", "list", "put", "resolve"]);
 }
 
 #[test]

@@ -1,25 +1,18 @@
 //! Connections: a name is resolved once, its addresses are held against the grant's reach, and the
 //! connection goes to one that passed. Nobody looks the name up again.
 
-use super::Dns;
-use crate::ambient;
+use super::{Dns, tls};
 use crate::limits;
 use coffer_grants::{AddressPermit, Reach};
 use http::Uri;
 use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
 use hyper_util::rt::TokioIo;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::{ClientConfig, RootCertStore};
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use tokio::net::TcpStream;
 use tower_service::Service;
-
-/// Bytes of a file of certificate authorities.
-const CA_BYTES_MAX: usize = 4 << 20;
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
@@ -48,55 +41,14 @@ impl Connect {
     ///
     /// A sentence about the certificate authorities.
     pub(crate) fn new(reach: Reach, ca: Option<&str>, dns: Arc<dyn Dns>) -> Result<Self, String> {
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let tls = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .expect("the provider has the cipher suites of TLS 1.2 and 1.3")
-            .with_root_certificates(roots(ca)?)
-            .with_no_client_auth();
         let https = hyper_rustls::HttpsConnectorBuilder::new()
-            .with_tls_config(tls)
+            .with_tls_config(tls::config(ca)?)
             .https_or_http()
             .enable_http1()
             .enable_http2()
             .wrap_connector(Dial { reach, dns });
         Ok(Self(https))
     }
-}
-
-fn roots(ca: Option<&str>) -> Result<RootCertStore, String> {
-    let mut roots = RootCertStore::empty();
-    match ca {
-        Some(path) => {
-            let pem = ambient::file(path, CA_BYTES_MAX).map_err(|error| {
-                format!("the certificate authorities in {path} cannot be read: {error}")
-            })?;
-            for certificate in CertificateDer::pem_slice_iter(&pem) {
-                certificate
-                    .map_err(|error| error.to_string())
-                    .and_then(|certificate| {
-                        roots.add(certificate).map_err(|error| error.to_string())
-                    })
-                    .map_err(|error| {
-                        format!("{path} has a certificate that cannot be used: {error}")
-                    })?;
-            }
-            if roots.is_empty() {
-                return Err(format!("{path} has no certificate in PEM form"));
-            }
-        }
-        None => {
-            // A certificate that is not understood is left out; one that is missing is noticed when a
-            // server shows it.
-            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-            if roots.is_empty() {
-                return Err("this machine trusts no certificate authority; install its \
-                            `ca-certificates`, or name a file by `ca` in the grant"
-                    .into());
-            }
-        }
-    }
-    Ok(roots)
 }
 
 impl Service<Uri> for Connect {

@@ -17,7 +17,17 @@ impl Host for State {
     ) -> wasmtime::Result<Vec<Result<Response, Error>>> {
         let outside = &self.outside;
         let responses = stream::iter(requests.into_iter().map(|request| send(outside, request)));
-        responses.buffered(self.confines.limits.concurrency).try_collect().await
+        // They are all in this process's memory until the last one is there.
+        let (mut held, bytes_max) = (0, self.confines.limits.held_answers());
+        let responses = responses.buffered(self.confines.limits.concurrency).map_ok(|answer| {
+            let response = answer?;
+            held += response.body.len();
+            if held > bytes_max {
+                return Err(Error::TooLarge(bytes_max as u64));
+            }
+            Ok(response)
+        });
+        responses.try_collect().await
     }
 }
 
@@ -32,7 +42,7 @@ async fn send(outside: &Outside, request: Request) -> wasmtime::Result<Result<Re
         Refused::InvalidRequest(why) => Error::InvalidRequest(why),
         Refused::MalformedResponse => Error::MalformedResponse,
         Refused::Timeout => Error::Timeout,
-        Refused::Tls => Error::Tls,
+        Refused::Tls { .. } => Error::Tls,
         Refused::TooLarge(bytes_max) => Error::TooLarge(bytes_max),
         Refused::TooManyRequests => Error::TooManyRequests,
         Refused::Unreachable => Error::Unreachable,

@@ -8,19 +8,23 @@ use super::State;
 use crate::bindings::wasi::logging::logging::{Host, Level};
 use crate::limits;
 use crate::mask::Mask;
+use crate::secret::Bytes;
 use crate::text;
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 /// What one call logged, on its way from a worker.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Logged {
-    lines: Vec<(Level, String)>,
+    lines: Vec<(Level, Bytes)>,
     dropped: usize,
 }
 
 impl From<Log> for Logged {
     fn from(Log { lines, bytes: _, dropped }: Log) -> Self {
-        Self { lines, dropped }
+        let bytes = |mut message: Zeroizing<String>| std::mem::take(&mut *message).into_bytes();
+        let lines = lines.into_iter().map(|(level, message)| (level, Bytes::new(bytes(message))));
+        Self { lines: lines.collect(), dropped }
     }
 }
 
@@ -29,7 +33,7 @@ impl From<Logged> for Log {
     fn from(Logged { lines, dropped }: Logged) -> Self {
         let mut log = Self::default();
         for (level, message) in lines {
-            log.add(level, message);
+            log.add(level, String::from_utf8_lossy(&message).into_owned());
         }
         log.dropped = log.dropped.saturating_add(dropped);
         log
@@ -39,13 +43,15 @@ impl From<Logged> for Log {
 /// What one call logged.
 #[derive(Debug, Default)]
 pub(crate) struct Log {
-    lines: Vec<(Level, String)>,
+    /// With what the plugin knew in them, so they are overwritten when they go.
+    lines: Vec<(Level, Zeroizing<String>)>,
     bytes: usize,
     dropped: usize,
 }
 
 impl Log {
     fn add(&mut self, level: Level, message: String) {
+        let message = Zeroizing::new(message);
         let fits = self.bytes + message.len() <= limits::LOG_BYTES_MAX;
         if fits && self.lines.len() < limits::LOG_LINES_MAX {
             self.bytes += message.len();

@@ -2,10 +2,11 @@
 //! A plugin that runs in this process has it done here; one that runs in a worker asks the parent, which
 //! decides and does the same. There is one copy of each decision.
 
-use super::{Record, Shared, commands as command};
+use super::{Log, Record, Shared, commands as command};
 use crate::bindings::coffer::host::{cache, commands};
-use crate::error::Incident;
+use crate::error::{Cause, Incident};
 use crate::gate::{Incoming, Outgoing, SendError};
+use crate::sandbox::Ran;
 use crate::secret::Bytes;
 #[cfg(target_os = "linux")]
 use crate::worker::Link;
@@ -68,7 +69,10 @@ pub(crate) enum Refused {
     InvalidRequest(String),
     MalformedResponse,
     Timeout,
-    Tls,
+    Tls {
+        /// Whether it is the server's certificate that is refused.
+        certificate: bool,
+    },
     TooLarge(u64),
     TooManyRequests,
     Unreachable,
@@ -144,8 +148,32 @@ pub(crate) struct Here {
 }
 
 impl Here {
-    pub(crate) fn new(shared: Arc<Shared>, record: Arc<Record>) -> Self {
-        Self { shared, record }
+    /// For a call whose time begins now.
+    pub(crate) fn begin(shared: &Arc<Shared>) -> Self {
+        let record = Arc::new(Record::begin(&shared.limits));
+        Self { shared: Arc::clone(shared), record }
+    }
+
+    /// Waits for what an instance is asked, until the time of the call is up.
+    pub(crate) async fn within<T>(
+        &self,
+        acting: impl Future<Output = Result<T, Cause>>,
+    ) -> Result<T, Cause> {
+        let mut acting = std::pin::pin!(acting);
+        match tokio::time::timeout_at(self.record.budget.deadline(), acting.as_mut()).await {
+            Ok(answer) => answer,
+            // Asked while it is still there: what it waits for is forgotten when it is dropped.
+            Err(_) => {
+                let (after, waiting) = (self.shared.limits.call, self.record.waits());
+                Err(Cause::Deadline { after, waiting })
+            }
+        }
+    }
+
+    /// What became of the call.
+    pub(crate) fn ran<T>(&self, answer: Result<T, Cause>, log: Log) -> Ran<T> {
+        let (incidents, unanswered) = (self.record.take(), self.record.budget.unanswered());
+        Ran { answer, incidents, unanswered, log }
     }
 
     pub(crate) async fn perform(&self, effect: Effect) -> Reply {
@@ -179,7 +207,7 @@ impl Here {
     }
 
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, Refused> {
-        if !self.record.count_request(self.shared.limits.requests) {
+        if !self.record.budget.take() {
             return Err(Refused::TooManyRequests);
         }
         let HttpRequest { method, url, headers, body, timeout_ms } = request;
@@ -191,20 +219,26 @@ impl Here {
             timeout: timeout_ms.map(Duration::from_millis),
         };
         let _waiting = self.record.wait();
+        let _place = self.record.places.acquire().await.expect("nobody closes it");
         let Incoming { status, headers, body } =
-            self.shared.gate.send(outgoing).await.map_err(|error| match error {
-                SendError::Incident(incident) => {
-                    self.record.add(incident);
-                    Refused::Denied
-                }
-                SendError::InvalidRequest(why) => Refused::InvalidRequest(why),
-                SendError::MalformedResponse => Refused::MalformedResponse,
-                SendError::Timeout => Refused::Timeout,
-                SendError::Tls => Refused::Tls,
-                SendError::TooLarge(bytes_max) => Refused::TooLarge(bytes_max as u64),
-                SendError::Unreachable => Refused::Unreachable,
-                SendError::Unresolved => Refused::Unresolved,
-            })?;
+            self.shared.gate.send(outgoing, &self.record.budget).await.map_err(
+                |error| match error {
+                    SendError::Incident(incident) => {
+                        self.record.add(incident);
+                        Refused::Denied
+                    }
+                    SendError::InvalidRequest(why) => Refused::InvalidRequest(why),
+                    SendError::MalformedResponse => Refused::MalformedResponse,
+                    SendError::Timeout => Refused::Timeout,
+                    SendError::Tls(fault, incident) => {
+                        self.record.add(incident);
+                        Refused::Tls { certificate: fault.certificate() }
+                    }
+                    SendError::TooLarge(bytes_max) => Refused::TooLarge(bytes_max as u64),
+                    SendError::Unreachable => Refused::Unreachable,
+                    SendError::Unresolved => Refused::Unresolved,
+                },
+            )?;
         let headers = headers.into_iter().map(|(name, value)| (name, Bytes::new(value))).collect();
         Ok(HttpResponse { status, headers, body: Bytes::new(body) })
     }

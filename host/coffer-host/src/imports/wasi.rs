@@ -1,11 +1,14 @@
 //! WASI 0.2: files below granted directories, granted variables, clocks and randomness; HTTP through the
 //! gate for guests that do not use ours. Standard streams are closed and sockets deny.
 
+use super::clocks::{Calendar, SinceCall};
 use super::outside::{HttpRequest, HttpResponse, Refused};
 use super::{Outside, State};
-use crate::limits;
+use crate::limits::{self, Limits};
 use crate::secret::Bytes;
 use http_body_util::{BodyExt as _, Full};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use wasmtime::component::Linker;
 use wasmtime_wasi::filesystem::WasiFilesystemCtx;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
@@ -19,6 +22,8 @@ pub(super) fn context(variables: &[(String, Bytes)], directories: &WasiFilesyste
     let mut builder = WasiCtx::builder();
     builder
         .max_random_size(limits::RANDOM_BYTES_MAX)
+        .monotonic_clock(SinceCall::start())
+        .wall_clock(Calendar)
         // Files can block for as long as a disk or a network file system does, so they are waited for
         // on threads of their own, and a call can be given up meanwhile.
         .allow_blocking_current_thread(false)
@@ -62,16 +67,47 @@ pub(super) struct HttpState {
 }
 
 impl HttpState {
-    pub(super) fn new(body_bytes_max: usize, outside: Outside) -> Self {
+    pub(super) fn new(limits: Limits, outside: Outside) -> Self {
         let mut context = WasiHttpCtx::new();
         context.set_field_size_limit(limits::HEADER_BYTES_MAX);
-        Self { context, hooks: Hooks { body_bytes_max, outside } }
+        Self { context, hooks: Hooks { limits, outside, held: Arc::default() } }
     }
 }
 
 struct Hooks {
-    body_bytes_max: usize,
+    limits: Limits,
     outside: Outside,
+    /// Bytes of the bodies that the guest has not done with.
+    held: Arc<AtomicUsize>,
+}
+
+/// The body of an answer, until the guest has done with it.
+struct HeldBody {
+    body: Bytes,
+    held: Arc<AtomicUsize>,
+}
+
+impl HeldBody {
+    /// Nothing if the guest holds so many that this one is too much.
+    fn new(body: Bytes, held: &Arc<AtomicUsize>, bytes_max: usize) -> Option<Self> {
+        let before = held.fetch_add(body.len(), Ordering::Relaxed);
+        let within = before + body.len() <= bytes_max;
+        // What is dropped gives back what was taken.
+        let body = Self { body, held: Arc::clone(held) };
+        within.then_some(body)
+    }
+}
+
+impl AsRef<[u8]> for HeldBody {
+    fn as_ref(&self) -> &[u8] {
+        &self.body
+    }
+}
+
+impl Drop for HeldBody {
+    fn drop(&mut self) {
+        self.held.fetch_sub(self.body.len(), Ordering::Relaxed);
+    }
 }
 
 type Sent = (http::Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Send>);
@@ -83,11 +119,17 @@ impl WasiHttpHooks for Hooks {
         options: Option<RequestOptions>,
         _body_error: Box<dyn Future<Output = Result<(), Error>> + Send>,
     ) -> Box<dyn Future<Output = Result<Sent, Error>> + Send> {
-        let (body_bytes_max, outside) = (self.body_bytes_max, self.outside.clone());
+        let (limits, outside) = (self.limits, self.outside.clone());
+        let held = Arc::clone(&self.held);
         Box::new(async move {
-            let outgoing = outgoing(request, options, body_bytes_max).await?;
+            let outgoing = outgoing(request, options, limits.body).await?;
             match outside.send(outgoing).await {
-                Ok(Ok(answer)) => Ok((response(answer)?, done())),
+                Ok(Ok(HttpResponse { status, headers, body })) => {
+                    let bytes_max = limits.held_answers();
+                    let body = HeldBody::new(body, &held, bytes_max)
+                        .ok_or(Error::HttpResponseBodySize(Some(bytes_max as u64)))?;
+                    Ok((response(status, headers, body)?, done()))
+                }
                 Ok(Err(error)) => Err(refused(&error)),
                 // The parent is gone, and this process goes with it.
                 Err(_) => Err(Error::ConnectionTerminated),
@@ -131,8 +173,11 @@ async fn outgoing(
     })
 }
 
-fn response(response: HttpResponse) -> Result<http::Response<WasiBody>, Error> {
-    let HttpResponse { status, headers, body } = response;
+fn response(
+    status: u16,
+    headers: Vec<(String, Bytes)>,
+    body: HeldBody,
+) -> Result<http::Response<WasiBody>, Error> {
     let mut response = http::Response::builder().status(status);
     for (name, value) in headers {
         response = response.header(name, &*value);
@@ -153,7 +198,8 @@ fn refused(refused: &Refused) -> Error {
         Refused::InvalidRequest(_) => Error::HttpRequestUriInvalid,
         Refused::MalformedResponse => Error::HttpProtocolError,
         Refused::Timeout => Error::ConnectionTimeout,
-        Refused::Tls => Error::TlsProtocolError,
+        Refused::Tls { certificate: true } => Error::TlsCertificateError,
+        Refused::Tls { certificate: false } => Error::TlsProtocolError,
         Refused::TooLarge(bytes_max) => Error::HttpResponseBodySize(Some(*bytes_max)),
         Refused::TooManyRequests => Error::ConnectionLimitReached,
         Refused::Unreachable => Error::ConnectionTerminated,

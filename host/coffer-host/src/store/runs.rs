@@ -2,16 +2,15 @@
 
 use crate::ambient;
 use crate::asked::{Answered, ToInstance};
-use crate::error::{Cause, OpenError};
+use crate::error::OpenError;
 use crate::host::{Code, Host, Plugin};
-use crate::imports::{Confines, Here, Log, Outside, Record, State};
+use crate::imports::{Confines, Here, Outside, Shared, State};
 use crate::limits::Limits;
-use crate::sandbox::{Instance, Prepared, within};
+use crate::sandbox::{Instance, Prepared, Ran};
 #[cfg(target_os = "linux")]
 use crate::worker::{Made, Shown, Workers};
 use coffer_grants::{DirectoryPermit, Grants};
 use std::sync::Arc;
-use std::time::Duration;
 use wasmtime_wasi::WasiCtx;
 
 /// Where a store's instances run, with what they are given.
@@ -76,22 +75,22 @@ impl Runs {
     pub(super) async fn ask(
         &self,
         host: &Host,
-        here: Here,
-        record: &Record,
-        call: Duration,
+        shared: &Arc<Shared>,
         instance: ToInstance,
-    ) -> (Result<Answered, Cause>, Log) {
+    ) -> Ran<Answered> {
         match self {
             #[cfg(target_os = "linux")]
-            Self::Apart(workers) => workers.ask(&here, record, call, instance).await,
+            Self::Apart(workers) => workers.ask(shared, instance).await,
             Self::Here { prepared, confines } => {
                 let ToInstance { asked, variables, crossing_bytes } = instance;
                 let _running = host.0.ticker.run();
-                let state = State::new(Arc::clone(confines), Outside::Here(here), &variables);
+                let here = Here::begin(shared);
+                let outside = Outside::Here(here.clone());
+                let state = State::new(Arc::clone(confines), outside, &variables);
                 drop(variables);
                 let mut instance = Instance::new(&host.0.plugins, prepared, state, crossing_bytes);
-                let answer = within(call, record, async { Ok(instance.ask(asked).await?) }).await;
-                (answer, instance.take_log())
+                let answer = here.within(async { Ok(instance.ask(asked).await?) }).await;
+                here.ran(answer, instance.take_log())
             }
         }
     }

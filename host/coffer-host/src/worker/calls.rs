@@ -1,6 +1,6 @@
-//! The system calls that a worker may make. Measured with strace over the sandbox's tests; whatever is
-//! not here ends the process, so that the first thing an escape tries that a worker never does is the
-//! last.
+//! The system calls that a worker may make. The list comes from what the engine, the runtime and the C
+//! library are known to do, and from what the suites ran into; whatever is not here ends the process, so
+//! that the first thing an escape tries that a worker never does is the last.
 
 use crate::ambient;
 use seccompiler::{

@@ -10,9 +10,9 @@ use super::process::{self, End, Launcher, Process};
 use crate::asked::{Answered, ToInstance};
 use crate::component::Capabilities;
 use crate::error::Cause;
-use crate::imports::{Effect, Here, Log, Record};
+use crate::imports::{Effect, Here, Log, Shared};
 use crate::limits::{self, Limits};
-use crate::sandbox::{Failure, within};
+use crate::sandbox::{Failure, Ran};
 use crate::text;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
@@ -21,7 +21,7 @@ use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
@@ -84,25 +84,20 @@ impl Workers {
     }
 
     /// Asks one fresh instance in a worker, within the time of a call. Starting the worker is not counted.
-    pub(crate) async fn ask(
-        &self,
-        here: &Here,
-        record: &Record,
-        call: Duration,
-        instance: ToInstance,
-    ) -> (Result<Answered, Cause>, Log) {
+    pub(crate) async fn ask(&self, shared: &Arc<Shared>, instance: ToInstance) -> Ran<Answered> {
         let worker = match self.worker().await {
             Ok(worker) => worker,
-            Err(cause) => return (Err(cause), Log::default()),
+            Err(cause) => return Ran::failed(cause),
         };
+        let here = Here::begin(shared);
         let mut log = Log::default();
-        let answer = within(call, record, async {
-            let (answer, logged) = worker.ask(here, instance).await?;
+        let answer = here.within(async {
+            let (answer, logged) = worker.ask(&here, instance).await?;
             log = logged;
             Ok(answer?)
-        })
-        .await;
-        (answer, log)
+        });
+        let answer = answer.await;
+        here.ran(answer, log)
     }
 
     /// The worker in use, or a new one if that is gone.
@@ -200,7 +195,8 @@ impl Worker {
     fn serve(process: Process, socket: UnixStream) -> Arc<Self> {
         let (process, calls) = (Arc::new(process), Arc::new(Calls::default()));
         let (reading, writing) = socket.into_split();
-        let (outgoing, frames) = mpsc::channel(limits::EFFECTS_MAX as usize);
+        // One waits at most: a worker that does not read would have coffer keep answers for it.
+        let (outgoing, frames) = mpsc::channel(1);
         let listening = listen(reading, Arc::clone(&calls), Arc::clone(&process));
         let tasks = [
             tokio::spawn(listening).abort_handle(),

@@ -3,6 +3,7 @@
 
 use crate::server::{Server, ok};
 use crate::stage::{Stage, ask, contains, refused};
+use coffer_host::limits::{self, Limits};
 use coffer_host::{Blame, Dns, Store};
 use serde_json::json;
 use std::collections::VecDeque;
@@ -11,23 +12,25 @@ use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
+mod metadata;
+
 guest_artifacts::foreach_dns!(ran);
 
 /// Answers each lookup with the next of its answers, and counts.
 #[derive(Clone, Default)]
-struct Scripted {
+pub(crate) struct Scripted {
     answers: Arc<Mutex<VecDeque<Vec<IpAddr>>>>,
     asked: Arc<Mutex<Vec<String>>>,
 }
 
 impl Scripted {
-    fn then(&self, addresses: &[&str]) -> &Self {
+    pub(crate) fn then(&self, addresses: &[&str]) -> &Self {
         let addresses = addresses.iter().map(|address| address.parse().unwrap()).collect();
         self.answers.lock().unwrap().push_back(addresses);
         self
     }
 
-    fn asked(&self) -> usize {
+    pub(crate) fn asked(&self) -> usize {
         self.asked.lock().unwrap().len()
     }
 }
@@ -43,11 +46,18 @@ impl Dns for Scripted {
     }
 }
 
-fn store(dns: &Scripted, port: u16, private: bool) -> Store {
-    let host = crate::way::host().instances(64).dns(dns.clone()).build().unwrap();
+/// A store that may GET from `backend.example`, which `dns` knows.
+pub(crate) fn granted_to(dns: &Scripted, port: u16, private: bool) -> Store {
+    granted_on("dns_request", dns.clone(), port, private)
+}
+
+/// The same for another guest and whoever answers.
+pub(crate) fn granted_on(guest: &str, dns: impl Dns + 'static, port: u16, private: bool) -> Store {
+    let host = crate::way::host().instances(64).dns(dns).build().unwrap();
     let url = format!("http://backend.example:{port}/**");
     let grant = json!({ "url": url, "methods": ["GET"], "private-addresses": private });
-    Stage::of("dns_request").on(host).grants(json!({ "http": [grant] })).open()
+    let limits = Limits { call: limits::CALL_MAX, ..Limits::default() };
+    Stage::of(guest).on(host).grants(json!({ "http": [grant] })).limits(limits).open()
 }
 
 #[tokio::test]
@@ -55,18 +65,36 @@ async fn dns_request() {
     let server = Server::start(|_| ok("hello"));
     let dns = Scripted::default();
     let url = format!("http://backend.example:{}/", server.port());
-    let public_only = store(&dns, server.port(), false);
+    let public_only = granted_to(&dns, server.port(), false);
     // A name that stands for an address within, in every spelling, alone or behind one that is public:
     // nothing is connected to, not even to the public one.
     for addresses in [
         &["127.0.0.1"][..],
         &["::1"],
         &["::ffff:127.0.0.1"],
+        &["::127.0.0.1"],
         &["64:ff9b::7f00:1"],
+        &["64:ff9b:1::7f00:1"],
         &["2002:7f00:1::"],
+        &["2001:0:a9fe:a9fe::1"],
         &["169.254.169.254"],
+        &["::ffff:169.254.169.254"],
+        &["fd00:ec2::254"],
+        &["100.100.100.200"],
+        &["168.63.129.16"],
+        &["192.0.0.192"],
         &["10.0.0.1"],
+        &["100.64.0.1"],
+        &["fe80::1"],
+        &["fc00::1"],
         &["0.0.0.0"],
+        &["::"],
+        &["255.255.255.255"],
+        &["224.0.0.1"],
+        &["ff02::1"],
+        &["198.18.0.1"],
+        &["192.0.2.1"],
+        &["2001:db8::1"],
         &["1.1.1.1", "127.0.0.1"],
         &["127.0.0.1", "1.1.1.1"],
         &["1.1.1.1", "1.0.0.1", "2606:4700::1", "fd00::1"],
@@ -91,7 +119,7 @@ async fn an_answer_that_changes_is_checked_again_for_each_connection() {
     let one = Server::start(|_| ok("one"));
     let other = Server::at(&format!("127.0.0.2:{}", one.port()), |_| ok("other"));
     let dns = Scripted::default();
-    let store = store(&dns, one.port(), true);
+    let store = granted_to(&dns, one.port(), true);
     let url = format!("http://backend.example:{}/", one.port());
     dns.then(&["127.0.0.1"]).then(&["127.0.0.2"]).then(&["224.0.0.1"]).then(&["::ffff:127.0.0.1"]);
     assert_eq!(ask(&store, url.as_str()).await.unwrap(), "one");
@@ -109,7 +137,7 @@ async fn an_answer_that_changes_is_checked_again_for_each_connection() {
 #[tokio::test]
 async fn a_name_that_is_not_granted_is_not_looked_up() {
     let dns = Scripted::default();
-    let store = store(&dns, 80, true);
+    let store = granted_to(&dns, 80, true);
     for url in ["http://hunter2.evil.example/", "http://hunter2.backend.example/"] {
         refused(ask(&store, url).await, "other", Blame::Operator);
     }

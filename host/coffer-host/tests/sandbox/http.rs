@@ -1,5 +1,6 @@
 //! HTTP: the requests that a grant names and no others, with headers that the plugin never sees.
 
+use crate::retry::http_status;
 use crate::server::{Server, ok, reply};
 use crate::stage::{Stage, ask, contains, lacks, refused, told};
 use coffer_host::limits::Limits;
@@ -7,6 +8,16 @@ use coffer_host::{Blame, CallError, Cause, Incident, Store};
 use serde_json::{Value, json};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
+
+mod framing;
+mod limits;
+mod reflection;
+mod waiting;
+
+use framing::{http_smuggle, http_twice, http_wasi_header, http_wasi_smuggle, http_wasi_target};
+use limits::{http_both, http_headers, http_hoard, http_outcome, http_wasi_flood};
+use reflection::http_wasi_answer;
+use waiting::http_timeout;
 
 guest_artifacts::foreach_http!(ran);
 

@@ -26,6 +26,7 @@ mod way {
     }
 }
 
+mod again;
 mod audit;
 mod command;
 mod compiled;
@@ -42,10 +43,14 @@ mod manifest;
 mod memory;
 mod plugin_filesystem;
 mod plugin_host;
+mod remains;
 mod result;
+mod retry;
 mod server;
 mod stage;
 mod state;
 mod time;
+mod tls;
 mod trap;
+mod wire;
 mod written;

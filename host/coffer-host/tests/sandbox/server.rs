@@ -54,6 +54,26 @@ impl Server {
         Self { address, received: Arc::default() }
     }
 
+    /// Gives each request and its connection to `answer`, which may write, wait and close as it likes.
+    pub(crate) fn misbehaving(answer: impl Fn(&Received, TcpStream) + Send + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let received = Arc::new(Mutex::new(Vec::new()));
+        thread::spawn({
+            let received = Arc::clone(&received);
+            move || {
+                for connection in listener.incoming() {
+                    let mut connection = connection.unwrap();
+                    if let Ok(Some(request)) = request(&mut connection) {
+                        received.lock().unwrap().push(request.clone());
+                        answer(&request, connection);
+                    }
+                }
+            }
+        });
+        Self { address, received }
+    }
+
     pub(crate) fn at(
         address: &str,
         answer: impl Fn(&Received) -> Vec<u8> + Send + Sync + 'static,
@@ -111,12 +131,25 @@ fn serve(
     received: &Mutex<Vec<Received>>,
     answer: &dyn Fn(&Received) -> Vec<u8>,
 ) -> std::io::Result<()> {
+    let Some(request) = request(&mut connection)? else { return Ok(()) };
+    received.lock().unwrap().push(request.clone());
+    let response = answer(&request);
+    if response.is_empty() {
+        // Never answers: holds the connection until the client closes it.
+        let _ = connection.read(&mut [0; 4096]);
+        return Ok(());
+    }
+    connection.write_all(&response)
+}
+
+/// Reads one request; `None` if the client has no more.
+fn request(connection: &mut TcpStream) -> std::io::Result<Option<Received>> {
     let mut bytes = Vec::new();
     let mut piece = [0; 4096];
     let (head, mut body) = loop {
         let read = connection.read(&mut piece)?;
         if read == 0 {
-            return Ok(());
+            return Ok(None);
         }
         bytes.extend_from_slice(&piece[..read]);
         if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
@@ -133,13 +166,5 @@ fn serve(
         }
         body.extend_from_slice(&piece[..read]);
     }
-    let request = Received { body, ..request };
-    received.lock().unwrap().push(request.clone());
-    let response = answer(&request);
-    if response.is_empty() {
-        // Never answers: holds the connection until the client closes it.
-        let _ = connection.read(&mut piece);
-        return Ok(());
-    }
-    connection.write_all(&response)
+    Ok(Some(Received { body, ..request }))
 }

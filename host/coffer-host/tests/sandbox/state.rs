@@ -1,10 +1,19 @@
-//! State: an instance lives for one call, and nothing of it is seen by the next, except for the cache,
-//! which belongs to one store.
+//! State: an instance lives for one call, and nothing of it is seen by the next, by another store, or after
+//! a crash, except for the cache, which belongs to one store.
 
-use crate::stage::{Stage, ask, told};
-use coffer_host::limits::Limits;
+use crate::stage::{Stage, ask, refused, told};
+use crate::written::plugin;
+use coffer_host::limits::{Limits, MEMORIES_MAX, TABLES_MAX};
+use coffer_host::{Blame, Host, Store};
+use serde_json::json;
+use std::time::Duration;
 
 guest_artifacts::foreach_state!(ran);
+
+/// A host that runs one instance at a time, so that every instance gets what the one before it had.
+fn one_place() -> Host {
+    crate::way::host().instances(1).build().unwrap()
+}
 
 #[tokio::test]
 async fn state_memory() {
@@ -30,4 +39,170 @@ async fn state_cache() {
     assert_eq!(ask(&one, "second").await.unwrap(), "first");
     assert_eq!(ask(&one.clone(), "third").await.unwrap(), "second");
     assert_eq!(ask(&other, "x").await.unwrap(), "");
+    let elsewhere = Stage::of("state_cache").on(one_place()).open();
+    assert_eq!(ask(&elsewhere, "x").await.unwrap(), "");
+    // A store that is opened again, under the same name, begins with nothing.
+    drop((one, other));
+    assert_eq!(ask(&Stage::of("state_cache").open(), "x").await.unwrap(), "");
+}
+
+#[tokio::test]
+async fn state_settings() {
+    let with = |greeting: &str| {
+        Stage::of("state_settings").settings(&json!({ "greeting": greeting })).open()
+    };
+    let (one, other) = (with("one"), with("other"));
+    for _ in 0..2 {
+        assert_eq!(ask(&one, "").await.unwrap(), "one");
+        assert_eq!(ask(&other, "").await.unwrap(), "other");
+    }
+    assert_eq!(ask(&Stage::of("state_settings").open(), "").await.unwrap(), "hello");
+}
+
+#[tokio::test]
+async fn variables_of_one_store_are_not_in_another() {
+    let host = one_place();
+    let with = |name: &str| {
+        let grants = json!({ "environment": [name] });
+        Stage::of("env_all").on(host.clone()).grants(grants).open()
+    };
+    let (one, other) = (with("CARGO_PKG_NAME"), with("CARGO_PKG_LICENSE"));
+    for _ in 0..2 {
+        let seen = ask(&one, "").await.unwrap();
+        assert!(seen.contains("CARGO_PKG_NAME") && !seen.contains("LICENSE"), "{seen}");
+        let seen = ask(&other, "").await.unwrap();
+        assert!(seen.contains("CARGO_PKG_LICENSE") && !seen.contains("NAME"), "{seen}");
+    }
+}
+
+/// The key that tells `state_leave` how to end, and what becomes of the call.
+const ENDINGS: [(&str, &str); 5] =
+    [("answer", ""), ("crash", "trap"), ("error", "other"), ("exit", "trap"), ("loop", "deadline")];
+
+#[tokio::test]
+async fn state_leave() {
+    for (ending, kind) in ENDINGS {
+        let host = one_place();
+        let scan = Stage::of("state_scan").on(host.clone()).open();
+        // As many plugins as there are memories, since the pool gives a plugin that it has not seen a memory
+        // that nobody has had, for as long as there is one.
+        for _ in 0..=MEMORIES_MAX {
+            let store = leaving(&host);
+            let left = ask(&store, ending).await;
+            match kind {
+                "" => assert_eq!(left.unwrap(), (1 << 20).to_string()),
+                kind => {
+                    refused(left, kind, Blame::Plugin);
+                }
+            }
+            // Neither the plugin's own next call, which gets the same memory, nor another plugin's.
+            assert_eq!(ask(&store, "answer").await.unwrap(), (1 << 20).to_string());
+            let _ = ask(&store, ending).await;
+        }
+        assert_eq!(ask(&scan, "40").await.unwrap(), "0", "after {ending}");
+    }
+}
+
+fn leaving(host: &Host) -> Store {
+    let limits = Limits { call: Duration::from_millis(500), ..Limits::default() };
+    Stage::of("state_leave").on(host.clone()).limits(limits).open()
+}
+
+#[tokio::test]
+async fn state_scan() {
+    let store = Stage::of("state_scan").on(one_place()).open();
+    // It finds what is there. A vector of 1600 bytes has it a hundred times.
+    let found: usize = ask(&store, "own").await.unwrap().parse().unwrap();
+    assert!(found >= 100, "{found}");
+    for _ in 0..2 {
+        assert_eq!(ask(&store, "1").await.unwrap(), "0");
+        refused(ask(&store, "100000").await, "other", Blame::Plugin);
+    }
+}
+
+/// What a plugin of [`marked`] does first.
+#[derive(Clone, Copy)]
+enum First {
+    Look,
+    Mark,
+}
+
+/// A plugin that marks its global, its memories and its tables, where it declared them and where it grew
+/// them, and answers with a digit: `0` if it saw no mark, and with 1, 2 and 4 in it for what had one.
+fn marked(memories: u32, tables: u32, first: First) -> Vec<u8> {
+    let mut core =
+        String::from(r#"(memory (export "memory") 1) (global $marked (mut i32) (i32.const 0))"#);
+    let mut grow = String::new();
+    let mut look = String::from(
+        "(local.set $found (i32.or (global.get $marked) (i32.load8_u (i32.const 50000))))",
+    );
+    let mut mark = String::from(
+        "(global.set $marked (i32.const 1)) (i32.store8 (i32.const 50000) (i32.const 1))",
+    );
+    for index in 1..memories {
+        core += &format!("(memory $m{index} 1)");
+        grow += &format!("(drop (memory.grow $m{index} (i32.const 1)))");
+        for at in [7, 70_000] {
+            look += &format!(
+                "(local.set $found (i32.or (local.get $found) (i32.load8_u $m{index} (i32.const {at}))))"
+            );
+            mark += &format!("(i32.store8 $m{index} (i32.const {at}) (i32.const 2))");
+        }
+    }
+    for index in 0..tables {
+        core += &format!("(table $t{index} 8 funcref)");
+        grow += &format!("(drop (table.grow $t{index} (ref.null func) (i32.const 8)))");
+        for at in [3, 12] {
+            look += &format!(
+                "(local.set $found (i32.or (local.get $found)
+                   (select (i32.const 0) (i32.const 4) (ref.is_null (table.get $t{index} (i32.const {at}))))))"
+            );
+            mark += &format!("(table.set $t{index} (i32.const {at}) (ref.func $mark))");
+        }
+    }
+    let acts = match first {
+        First::Look => [look, mark],
+        First::Mark => [mark, look],
+    };
+    // One answer, a value of one byte, which is at 1024.
+    core += &format!(
+        r#"(func $mark) (elem declare func $mark)
+           (func (export "resolve") (param i32 i32) (result i32) (local $found i32)
+             {grow} {}
+             (i32.store8 (i32.const 1024) (i32.add (i32.const 48) (local.get $found)))
+             (i32.store (i32.const 72) (i32.const 1024)) (i32.store (i32.const 76) (i32.const 1))
+             (i32.store (i32.const 0) (i32.const 64)) (i32.store (i32.const 4) (i32.const 1))
+             (i32.const 0))"#,
+        acts.join(" ")
+    );
+    plugin(&core)
+}
+
+#[tokio::test]
+async fn memories_tables_and_globals_are_as_declared_in_each_call() {
+    let host = one_place();
+    let with = |component: Vec<u8>| Stage::with(component).on(host.clone()).open();
+    let all = |first| marked(MEMORIES_MAX, TABLES_MAX, first);
+    let (one, other) = (with(all(First::Look)), with(all(First::Look)));
+    // The marks are seen by the call that makes them.
+    let marking = with(all(First::Mark));
+    for _ in 0..3 {
+        assert_eq!(ask(&one, "").await.unwrap(), "0");
+        assert_eq!(ask(&marking, "").await.unwrap(), "7");
+        assert_eq!(ask(&other, "").await.unwrap(), "0");
+    }
+    // A smaller plugin, in the places of a larger one.
+    assert_eq!(ask(&with(marked(1, 1, First::Look)), "").await.unwrap(), "0");
+}
+
+#[tokio::test]
+async fn an_instance_that_crashed_gives_its_place_back() {
+    let host = one_place();
+    let limits = Limits { call: Duration::from_millis(100), ..Limits::default() };
+    let store = Stage::of("state_leave").on(host).limits(limits).open();
+    for (ending, kind) in ENDINGS.into_iter().cycle().take(20) {
+        if let Err(error) = ask(&store, ending).await {
+            assert!([kind, "deadline"].contains(&error.cause().kind()), "{ending}: {error}");
+        }
+    }
 }

@@ -63,3 +63,14 @@ async fn trap_bounds() {
     let text = refused(ask(&store, "").await, "trap", Blame::Plugin);
     contains(&text, "out of bounds memory access");
 }
+
+/// What a plugin kept in its store's cache before it crashed is there afterwards: the cache is the one thing
+/// that outlives an instance, however that ends.
+#[tokio::test]
+async fn trap_cache() {
+    let store = Stage::of("trap_cache").open();
+    assert_eq!(ask(&store, "x").await.unwrap(), "");
+    refused(ask(&store, "crash").await, "trap", Blame::Plugin);
+    assert_eq!(ask(&store, "x").await.unwrap(), "half");
+    assert_eq!(ask(&Stage::of("trap_cache").open(), "x").await.unwrap(), "");
+}

@@ -184,7 +184,8 @@ impl Directory {
         Ok(names)
     }
 
-    /// Removes pending files of `name`, and those of any name that are too old to be in use.
+    /// Removes pending files of `name`, and those of any name that are too old to be in use; for good, so that
+    /// the value of a key that was deleted does not come back with a power cut.
     fn sweep(&self, name: Option<&str>) -> Result<(), fs::Error> {
         let pending = match self.0.open_at(
             types::PathFlags::empty(),
@@ -197,6 +198,7 @@ impl Directory {
             Err(code) => return Err(error(code)),
         };
         let now = wall_clock::now().seconds;
+        let mut swept = false;
         let entries = pending.read_directory().map_err(error)?;
         while let Some(entry) = next(&entries)? {
             let path = format!("{PENDING}/{}", entry.name);
@@ -210,11 +212,17 @@ impl Directory {
                     .is_some_and(|at| at.seconds + PENDING_SECONDS_MAX < now)
             };
             if ours || old() {
-                // Another instance may have swept it first.
-                let _ = self.0.unlink_file_at(&path);
+                match self.0.unlink_file_at(&path) {
+                    Ok(()) => swept = true,
+                    // Another instance swept it first.
+                    Err(types::ErrorCode::NoEntry) => {}
+                    // What is not ours is swept another time.
+                    Err(code) if ours => return Err(error(code)),
+                    Err(_) => {}
+                }
             }
         }
-        Ok(())
+        if swept { pending.sync().map_err(error) } else { Ok(()) }
     }
 }
 
