@@ -165,7 +165,7 @@ fn expected(answer: &Answer, result: Result<Secret, CallError>, mask: &Mask) {
                 3 => Cause::InvalidReference(text),
                 4 => Cause::Conflict,
                 5 => Cause::TooLarge(number.unwrap_or(0)),
-                6 => Cause::Unavailable(*number),
+                6 => Cause::Unavailable { after_ms: *number, tries: 0 },
                 7 => Cause::Unsupported(text),
                 _ => Cause::Other(text),
             };
