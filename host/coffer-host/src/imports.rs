@@ -101,12 +101,13 @@ impl Drop for Waiting<'_> {
 impl State {
     pub(crate) fn new(
         shared: Arc<Shared>,
+        requests_max: usize,
         environment: &[(String, zeroize::Zeroizing<String>)],
         deadline: tokio::time::Instant,
     ) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits::HANDLES_MAX);
-        let record = Arc::new(Record::new(Budget::new(shared.limits.requests, deadline)));
+        let record = Arc::new(Record::new(Budget::new(requests_max, deadline)));
         Self {
             limiter: Limiter::new(shared.limits.memory),
             table,

@@ -65,21 +65,26 @@ pub(crate) struct Sandbox<'h> {
 
 impl Sandbox<'_> {
     /// Gives `act` a store for one instance, with every limit set, and waits for it until the deadline.
-    /// `crossing_bytes` bounds what the guest may hand over at once.
+    /// It will give that many answers, each a value of its own.
     pub(crate) async fn run<T>(
         &self,
         shared: &Arc<Shared>,
         environment: &EnvironmentPermit,
-        crossing_bytes: usize,
+        answers: usize,
         act: impl AsyncFnOnce(&mut Store<State>) -> wasmtime::Result<T>,
     ) -> Ran<T> {
         let _running = self.ticker.run();
         let deadline = Instant::now() + shared.limits.call;
         let variables = crate::ambient::variables(environment);
-        let mut store =
-            Store::new(self.engine, State::new(Arc::clone(shared), &variables, deadline));
+        // What an instance may send for all references of a batch is what several instances may that are
+        // given as many.
+        let requests =
+            shared.limits.requests * answers.div_ceil(limits::CHUNK_REFERENCES_MAX).max(1);
+        let state = State::new(Arc::clone(shared), requests, &variables, deadline);
+        let mut store = Store::new(self.engine, state);
         drop(variables);
         store.limiter(|state| &mut state.limiter);
+        let crossing_bytes = answers.saturating_mul(shared.limits.answer).max(shared.limits.body);
         store.set_hostcall_fuel(
             (limits::CROSSING_BYTES_MAX + crossing_bytes).min(limits::CROSSING_TOTAL_BYTES_MAX),
         );

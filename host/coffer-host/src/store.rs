@@ -319,9 +319,8 @@ impl Store {
             })
             .collect();
         let environment = self.shared.grants.environment(permits);
-        let crossing = references.len().saturating_mul(self.shared.limits.answer);
         let ran = self
-            .run(&environment, crossing, async |store| {
+            .run(&environment, references.len(), async |store| {
                 let plugin = self.plugin.0.prepared.resolver.instantiate_async(&mut *store).await?;
                 plugin.coffer_secrets_resolver().call_resolve(store, &asked).await
             })
@@ -432,7 +431,7 @@ impl Store {
     async fn run<T>(
         &self,
         environment: &EnvironmentPermit,
-        crossing_bytes: usize,
+        answers: usize,
         act: impl AsyncFnOnce(&mut wasmtime::Store<crate::imports::State>) -> wasmtime::Result<T>,
     ) -> Ran<T> {
         // Waiting for a place is not counted as time of the call.
@@ -440,8 +439,7 @@ impl Store {
         let _of_host =
             self.host.0.instances.acquire().await.expect("the semaphore is never closed");
         let sandbox = Sandbox { engine: &self.host.0.plugins, ticker: &self.host.0.ticker };
-        let crossing_bytes = crossing_bytes.max(self.shared.limits.body);
-        sandbox.run(&self.shared, environment, crossing_bytes, act).await
+        sandbox.run(&self.shared, environment, answers, act).await
     }
 
     /// What became of a call, with its log shown.
