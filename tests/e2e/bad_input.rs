@@ -144,7 +144,7 @@ fn plugins() {
     stage.coffer(&["secrets", "get", "k", "--store", "bad"]).refused(
         3,
         "operator",
-        &["there is no plugin `filesistem`", "bundled are filesystem, host"],
+        &["there is no plugin `filesistem`", "bundled are filesystem, host, vault"],
     );
     stage.coffer(&["secrets", "get", "k", "--store", "bed"]).refused(
         2,
