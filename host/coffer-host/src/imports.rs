@@ -5,6 +5,7 @@
 mod cache;
 pub(crate) mod clocks;
 mod commands;
+mod files;
 mod http;
 mod logging;
 mod settings;
@@ -22,8 +23,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use wasmtime::component::{HasSelf, Linker, ResourceTable};
 use wasmtime_wasi::WasiCtx;
-use wasmtime_wasi::filesystem::WasiFilesystemCtx;
 
+pub(crate) use files::Directories;
 pub(crate) use logging::Log;
 
 /// What the calls of one store share.
@@ -33,8 +34,7 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     pub(crate) gate: Gate,
     pub(crate) cache: Cache,
-    /// The granted directories, opened once.
-    pub(crate) directories: WasiFilesystemCtx,
+    pub(crate) directories: Directories,
 }
 
 /// What one instance works on. Made for one call and dropped with it.
@@ -43,6 +43,7 @@ pub(crate) struct State {
     table: ResourceTable,
     wasi: WasiCtx,
     http: wasi::HttpState,
+    files: files::Usage,
     shared: Arc<Shared>,
     record: Arc<Record>,
     log: Log,
@@ -67,8 +68,11 @@ impl Record {
 
     pub(crate) fn add(&self, incident: Incident) {
         let mut incidents = self.incidents.lock().expect("nothing panics while it holds this lock");
-        if incidents.len() < INCIDENTS_MAX && !incidents.contains(&incident) {
+        if !incidents.contains(&incident) {
             incidents.push(incident);
+            // What explains more is not crowded out by what a plugin provoked before.
+            incidents.sort_by_key(Incident::rank);
+            incidents.truncate(INCIDENTS_MAX);
         }
     }
 
@@ -110,8 +114,9 @@ impl State {
         Self {
             limiter: Limiter::new(shared.limits.memory),
             table,
-            wasi: wasi::context(environment, &shared.directories),
+            wasi: wasi::context(environment, &shared.directories.opened),
             http: wasi::HttpState::new(Arc::clone(&shared), Arc::clone(&record)),
+            files: files::Usage::default(),
             shared,
             record,
             log: Log::default(),
