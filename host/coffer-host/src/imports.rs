@@ -20,7 +20,7 @@ use cache::Cache;
 use coffer_grants::{Grants, Settings};
 use std::sync::Arc;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use wasmtime::component::{HasSelf, Linker, ResourceTable};
 use wasmtime_wasi::WasiCtx;
 
@@ -55,6 +55,7 @@ pub(crate) struct Record {
     /// The HTTP requests that are left.
     pub(crate) budget: Budget,
     waiting: AtomicUsize,
+    written: AtomicU64,
     incidents: Mutex<Vec<Incident>>,
 }
 
@@ -63,7 +64,12 @@ const INCIDENTS_MAX: usize = 4;
 
 impl Record {
     fn new(budget: Budget) -> Self {
-        Self { budget, waiting: AtomicUsize::default(), incidents: Mutex::default() }
+        Self {
+            budget,
+            waiting: AtomicUsize::default(),
+            written: AtomicU64::default(),
+            incidents: Mutex::default(),
+        }
     }
 
     pub(crate) fn add(&self, incident: Incident) {
@@ -74,6 +80,19 @@ impl Record {
             incidents.sort_by_key(Incident::rank);
             incidents.truncate(INCIDENTS_MAX);
         }
+    }
+
+    /// Notes that the plugin was refused more than a limit allows.
+    fn exceeded(&self, limit: impl Into<String>) {
+        self.add(Incident::Limit { limit: limit.into() });
+    }
+
+    /// Counts bytes that are to be written to files; whether they are within the limit.
+    fn count_written(&self, bytes: u64) -> bool {
+        let within = |written: u64| {
+            written.checked_add(bytes).filter(|written| *written <= limits::FILE_BYTES_WRITTEN_MAX)
+        };
+        self.written.try_update(Ordering::Relaxed, Ordering::Relaxed, within).is_ok()
     }
 
     pub(crate) fn take(&self) -> Vec<Incident> {

@@ -45,7 +45,7 @@ pub enum Incident {
         /// The directory.
         directory: String,
     },
-    /// The plugin wanted more than a limit allows, and was told so.
+    /// The plugin wanted more of files than a limit allows, and was told so.
     #[error("the plugin exceeded the limit of {limit}")]
     Limit {
         /// The limit, in words and with its unit.
@@ -127,17 +127,17 @@ impl Incident {
         }
     }
 
-    /// Whether it is about granted directories.
+    /// Whether it is about files.
     pub(super) fn is_about_files(&self) -> bool {
         match self {
             Self::Directory(_)
             | Self::DiskFull { .. }
             | Self::DiskReadOnly { .. }
-            | Self::Forbidden { .. } => true,
+            | Self::Forbidden { .. }
+            | Self::Limit { .. } => true,
             Self::Authorities(_)
             | Self::Credential { .. }
             | Self::Denied(_)
-            | Self::Limit { .. }
             | Self::Reflected { .. }
             | Self::Tls { .. }
             | Self::Unsearchable { .. } => false,

@@ -11,6 +11,7 @@ mod written;
 use super::State;
 use crate::ambient;
 use crate::error::{Incident, OpenError};
+use crate::limits;
 use crate::text;
 use coffer_grants::{Denied, Grants};
 use rustix::fs::StatVfsMountFlags;
@@ -69,6 +70,8 @@ impl Directories {
 pub(super) struct Usage {
     roots: Vec<Arc<std::fs::File>>,
     open: Vec<(Weak<std::fs::File>, usize)>,
+    created: usize,
+    entries: usize,
 }
 
 /// What the plugin wanted to do.
@@ -125,7 +128,7 @@ impl State {
     /// The granted directory that something is or is below.
     fn directory(&self, of: &Resource<Descriptor>) -> Option<usize> {
         let handle = self.handle(of).ok()?;
-        let Usage { roots, open } = &self.files;
+        let Usage { roots, open, .. } = &self.files;
         roots.iter().position(|root| Arc::ptr_eq(root, handle)).or_else(|| {
             let mut open = open.iter();
             let same = open.find(|(open, _)| open.as_ptr() == Arc::as_ptr(handle))?;
@@ -188,19 +191,51 @@ impl State {
         matches!(asked.await, Ok(Ok(found)) if found.f_flag.contains(StatVfsMountFlags::RDONLY))
     }
 
+    /// Counts something that is about to be made.
+    fn creates(&mut self) -> FsResult<()> {
+        if self.files.created == limits::FILES_CREATED_MAX {
+            self.record.exceeded(format!("{} files made in one call", limits::FILES_CREATED_MAX));
+            return Err(ErrorCode::Quota.into());
+        }
+        self.files.created += 1;
+        Ok(())
+    }
+
+    /// Counts something that is about to be opened.
+    fn opens(&mut self) -> FsResult<()> {
+        // What is still used by a stream is open, whether there is a handle or not.
+        self.files.open.retain(|(open, _)| open.strong_count() > 0);
+        if self.files.open.len() == limits::OPEN_FILES_MAX {
+            self.record.exceeded(format!("{} open files", limits::OPEN_FILES_MAX));
+            return Err(ErrorCode::Quota.into());
+        }
+        Ok(())
+    }
+
+    /// Counts bytes that are about to be written at an offset, or that a file is about to be cut to.
+    fn writes(&self, of: &Resource<Descriptor>, offset: Option<u64>, bytes: u64) -> FsResult<()> {
+        let handle = self.handle(of).map_err(FsError::trap)?;
+        written::count(&self.record, handle, offset, bytes).map_err(FsError::from)
+    }
+
     fn output(
         &mut self,
         of: &Resource<Descriptor>,
+        offset: Option<u64>,
         stream: FsResult<Resource<DynOutputStream>>,
     ) -> FsResult<Resource<DynOutputStream>> {
         if let Some(code) = told(&stream) {
             self.note(of, Act::Write, code);
         }
         let stream = self.table.delete(stream?)?;
-        let directory = self.directory(of);
-        let record = Arc::clone(&self.record);
-        let stream: DynOutputStream =
-            Box::new(Written::new(stream, Arc::clone(&self.shared), record, directory));
+        let stream: DynOutputStream = Box::new(Written {
+            stream,
+            file: Arc::clone(self.handle(of).map_err(FsError::trap)?),
+            offset,
+            directory: self.directory(of),
+            shared: Arc::clone(&self.shared),
+            record: Arc::clone(&self.record),
+        });
         Ok(self.table.push(stream)?)
     }
 }
@@ -260,6 +295,7 @@ impl HostDescriptor for State {
     }
 
     async fn set_size(&mut self, of: Resource<Descriptor>, size: Filesize) -> FsResult<()> {
+        self.writes(&of, Some(size), 0)?;
         let result = self.filesystem().set_size(borrow(&of), size).await;
         self.wrote(&of, result).await
     }
@@ -291,6 +327,7 @@ impl HostDescriptor for State {
         bytes: Vec<u8>,
         offset: Filesize,
     ) -> FsResult<Filesize> {
+        self.writes(&of, Some(offset), bytes.len() as u64)?;
         let result = self.filesystem().write(borrow(&of), bytes, offset).await;
         self.wrote(&of, result).await
     }
@@ -299,6 +336,20 @@ impl HostDescriptor for State {
         &mut self,
         of: Resource<Descriptor>,
     ) -> FsResult<Resource<ReaddirIterator>> {
+        // Counted before, because the engine reads all of it at once.
+        let left = limits::DIRECTORY_ENTRIES_MAX - self.files.entries;
+        if let Descriptor::Dir(directory) = self.table.get(&of)? {
+            let directory = directory.clone();
+            let counted = tokio::task::spawn_blocking(move || entries(&directory.dir, left)).await;
+            // What cannot be read fails below, in the engine's words.
+            let counted = counted.map_err(FsError::trap)?.unwrap_or_default();
+            if counted > left {
+                let limit = limits::DIRECTORY_ENTRIES_MAX;
+                self.record.exceeded(format!("{limit} directory entries read in one call"));
+                return Err(ErrorCode::Quota.into());
+            }
+            self.files.entries += counted;
+        }
         let result = self.filesystem().read_directory(borrow(&of)).await;
         self.saw(&of, result)
     }
@@ -313,6 +364,7 @@ impl HostDescriptor for State {
         of: Resource<Descriptor>,
         path: String,
     ) -> FsResult<()> {
+        self.creates()?;
         let result = self.filesystem().create_directory_at(borrow(&of), path).await;
         self.wrote(&of, result).await
     }
@@ -361,6 +413,7 @@ impl HostDescriptor for State {
         to: Resource<Descriptor>,
         new_path: String,
     ) -> FsResult<()> {
+        self.creates()?;
         let engine = &mut self.filesystem();
         let result = engine.link_at(borrow(&of), flags, path, borrow(&to), new_path).await;
         self.moved(&of, &to, result).await
@@ -378,11 +431,14 @@ impl HostDescriptor for State {
             return Err(ErrorCode::NotDirectory.into());
         };
         let opening = opening::Opening::new(flags, path, open, descriptor)?;
+        self.opens()?;
+        if open.contains(OpenFlags::CREATE) {
+            self.creates()?;
+        }
         let writes = opening.writes();
         let opened = tokio::task::spawn_blocking(move || opening.open(&directory)).await;
         let opened = opened.map_err(FsError::trap)?.map_err(FsError::from);
         let opened = if writes { self.wrote(&of, opened).await } else { self.saw(&of, opened) }?;
-        self.files.open.retain(|(open, _)| open.strong_count() > 0);
         if let Some(root) = self.directory(&of) {
             self.files.open.push((Arc::downgrade(handle(&opened)), root));
         }
@@ -424,6 +480,7 @@ impl HostDescriptor for State {
         to: String,
         path: String,
     ) -> FsResult<()> {
+        self.creates()?;
         let result = self.filesystem().symlink_at(borrow(&of), to, path).await;
         self.wrote(&of, result).await
     }
@@ -447,7 +504,7 @@ impl HostDescriptor for State {
         offset: Filesize,
     ) -> FsResult<Resource<DynOutputStream>> {
         let stream = self.filesystem().write_via_stream(borrow(&of), offset);
-        self.output(&of, stream)
+        self.output(&of, Some(offset), stream)
     }
 
     fn append_via_stream(
@@ -455,7 +512,7 @@ impl HostDescriptor for State {
         of: Resource<Descriptor>,
     ) -> FsResult<Resource<DynOutputStream>> {
         let stream = self.filesystem().append_via_stream(borrow(&of));
-        self.output(&of, stream)
+        self.output(&of, None, stream)
     }
 
     async fn is_same_object(
@@ -492,6 +549,12 @@ impl HostDirectoryEntryStream for State {
     fn drop(&mut self, of: Resource<ReaddirIterator>) -> wasmtime::Result<()> {
         HostDirectoryEntryStream::drop(&mut self.filesystem(), of)
     }
+}
+
+/// How many entries a directory has, as far as one more than `most`.
+fn entries(directory: &std::fs::File, most: usize) -> io::Result<usize> {
+    let directory = cap_std::fs::Dir::from_std_file(directory.try_clone()?);
+    Ok(directory.entries()?.take(most + 1).count())
 }
 
 fn handle(of: &Descriptor) -> &Arc<std::fs::File> {

@@ -1,14 +1,21 @@
 //! Files: what is below a granted directory and nothing else, whatever the path looks like.
 
 mod blame;
+mod boundary;
+mod differential;
+mod limits;
 
 use crate::stage::{Stage, ask, contains};
 use blame::fs_then_fails;
+use boundary::fs_script;
 use coffer_host::Store;
+use coffer_host::limits::Limits;
+use limits::{fs_create_many, fs_list_many, fs_open_many, fs_write_much};
 use serde_json::json;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::time::Duration;
 use tempfile::TempDir;
 
 guest_artifacts::foreach_fs!(ran);
@@ -36,7 +43,9 @@ fn tree() -> TempDir {
 
 fn store(guest: &str, tree: &Path, access: &str) -> Store {
     let grant = json!({ "host": tree.join("granted"), "guest": "/secrets", "access": access });
-    Stage::of(guest).grants(json!({ "directories": [grant] })).open()
+    // What is counted here is not time.
+    let limits = Limits { call: Duration::from_secs(30), ..Limits::default() };
+    Stage::of(guest).grants(json!({ "directories": [grant] })).limits(limits).open()
 }
 
 /// Ways out of the granted directory.
@@ -133,8 +142,10 @@ fn snapshot(tree: &Path) -> Vec<(String, String)> {
                 "directory".to_owned()
             } else if kind.is_symlink() {
                 fs::read_link(&path).unwrap().display().to_string()
-            } else {
+            } else if kind.is_file() {
                 fs::read_to_string(&path).unwrap()
+            } else {
+                "neither a file nor a directory".to_owned()
             };
             entries.push((path.display().to_string(), content));
         }
