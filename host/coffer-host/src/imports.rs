@@ -5,6 +5,7 @@
 mod cache;
 pub(crate) mod clocks;
 mod commands;
+mod files;
 mod http;
 mod logging;
 mod settings;
@@ -19,11 +20,11 @@ use cache::Cache;
 use coffer_grants::{Grants, Settings};
 use std::sync::Arc;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use wasmtime::component::{HasSelf, Linker, ResourceTable};
 use wasmtime_wasi::WasiCtx;
-use wasmtime_wasi::filesystem::WasiFilesystemCtx;
 
+pub(crate) use files::Directories;
 pub(crate) use logging::Log;
 
 /// What the calls of one store share.
@@ -33,8 +34,7 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     pub(crate) gate: Gate,
     pub(crate) cache: Cache,
-    /// The granted directories, opened once.
-    pub(crate) directories: WasiFilesystemCtx,
+    pub(crate) directories: Directories,
 }
 
 /// What one instance works on. Made for one call and dropped with it.
@@ -43,6 +43,7 @@ pub(crate) struct State {
     table: ResourceTable,
     wasi: WasiCtx,
     http: wasi::HttpState,
+    files: files::Usage,
     shared: Arc<Shared>,
     record: Arc<Record>,
     log: Log,
@@ -54,6 +55,7 @@ pub(crate) struct Record {
     /// The HTTP requests that are left.
     pub(crate) budget: Budget,
     waiting: AtomicUsize,
+    written: AtomicU64,
     incidents: Mutex<Vec<Incident>>,
 }
 
@@ -62,14 +64,35 @@ const INCIDENTS_MAX: usize = 4;
 
 impl Record {
     fn new(budget: Budget) -> Self {
-        Self { budget, waiting: AtomicUsize::default(), incidents: Mutex::default() }
+        Self {
+            budget,
+            waiting: AtomicUsize::default(),
+            written: AtomicU64::default(),
+            incidents: Mutex::default(),
+        }
     }
 
     pub(crate) fn add(&self, incident: Incident) {
         let mut incidents = self.incidents.lock().expect("nothing panics while it holds this lock");
-        if incidents.len() < INCIDENTS_MAX && !incidents.contains(&incident) {
+        if !incidents.contains(&incident) {
             incidents.push(incident);
+            // What explains more is not crowded out by what a plugin provoked before.
+            incidents.sort_by_key(Incident::rank);
+            incidents.truncate(INCIDENTS_MAX);
         }
+    }
+
+    /// Notes that the plugin was refused more than a limit allows.
+    fn exceeded(&self, limit: impl Into<String>) {
+        self.add(Incident::Limit { limit: limit.into() });
+    }
+
+    /// Counts bytes that are to be written to files; whether they are within the limit.
+    fn count_written(&self, bytes: u64) -> bool {
+        let within = |written: u64| {
+            written.checked_add(bytes).filter(|written| *written <= limits::FILE_BYTES_WRITTEN_MAX)
+        };
+        self.written.try_update(Ordering::Relaxed, Ordering::Relaxed, within).is_ok()
     }
 
     pub(crate) fn take(&self) -> Vec<Incident> {
@@ -111,8 +134,9 @@ impl State {
         Self {
             limiter: Limiter::new(shared.limits.memory),
             table,
-            wasi: wasi::context(environment, &shared.directories),
+            wasi: wasi::context(environment, &shared.directories.opened),
             http: wasi::HttpState::new(Arc::clone(&shared), Arc::clone(&record)),
+            files: files::Usage::default(),
             shared,
             record,
             log: Log::default(),

@@ -1,7 +1,6 @@
 //! A store: a plugin with settings, grants and limits. The path of one call is [`Store::resolve`], from
 //! the decision to the audit's last line.
 
-use crate::ambient;
 use crate::audit::{Call, Outcome};
 use crate::bindings::coffer::secrets::types as wit;
 use crate::bindings::writer::exports::coffer::secrets::writer::Existing as WitExisting;
@@ -9,7 +8,7 @@ use crate::component::Capabilities;
 use crate::error::{self, CallError, Cause, OpenError};
 use crate::gate::{Gate, Unanswered};
 use crate::host::{Granted, Host, Plugin, StoreConfig};
-use crate::imports::Shared;
+use crate::imports::{Directories, Shared};
 use crate::limits::{self, Limits};
 use crate::mask::Mask;
 use crate::sandbox::{Ran, Sandbox};
@@ -22,7 +21,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tokio::sync::Semaphore;
-use wasmtime_wasi::WasiCtx;
 use zeroize::Zeroizing;
 
 /// Turns references into secrets, and keeps secrets, by a plugin. Cheap to clone; clones share the
@@ -61,23 +59,15 @@ impl Store {
             Granted::Only(grants) => grants,
         };
         let base = host.0.base().to_string_lossy().into_owned();
-        let grants = grants.rooted(&base, &host.0.user_home().to_string_lossy())?;
-        let mut directories = WasiCtx::builder();
-        for permit in grants.directories() {
-            ambient::show_directory(&mut directories, &permit).map_err(|source| {
-                OpenError::Directory { path: permit.grant().host().to_owned(), source }
-            })?;
-        }
+        let user_home = host.0.user_home().to_string_lossy().into_owned();
+        let grants = grants.rooted(&base, &user_home)?;
+        // What is asked for is only looked at, so asks that cannot be filled in are none.
+        let asked = manifest.asked(&settings).unwrap_or_default().rooted(&base, &user_home);
+        let directories = Directories::open(&grants, &asked.unwrap_or_default())?;
         let (grants, settings) = (Arc::new(grants), Arc::new(settings));
         let gate = Gate::new(Arc::clone(&grants), Arc::clone(&settings), limits, host.0.dns());
-        let shared = Shared {
-            gate,
-            cache: Default::default(),
-            directories: directories.build().filesystem().clone(),
-            grants,
-            settings,
-            limits,
-        };
+        let shared =
+            Shared { gate, cache: Default::default(), directories, grants, settings, limits };
         Ok(Self {
             name: name.into(),
             shared: Arc::new(shared),
