@@ -8,7 +8,7 @@ target := env("CARGO_TARGET_DIR", justfile_directory() / "target")
 components := target / "wasm32-unknown-unknown/plugin"
 
 # The packages that become components.
-wasm := "-p coffer-plugin-filesystem -p coffer-plugin-host -p guests -p sensitive-data -p pantry"
+wasm := "-p coffer-plugin-filesystem -p coffer-plugin-host -p coffer-plugin-vault -p guests -p sensitive-data -p pantry"
 
 # What a change has to pass: format-check, lint, test, docs
 default: format-check lint test docs
@@ -59,12 +59,23 @@ fuzz minutes *targets: plugins
 # Change the decisions of coffer-grants here and there and see a test fail; needs cargo-mutants, takes 30 minutes
 mutants *arguments:
     nice cargo mutants --package coffer-grants --output "{{ target }}" {{ arguments }}
+# Install the servers that the stores are tested against, start one of each, and stop them at the end of input
+backends:
+    cargo run --quiet -p backends
+
+# Run the stores against real servers, which are installed outside of the tree the first time; needs Go
+test-backends *arguments: plugins
+    cargo run --quiet -p backends -- install
+    # As `just test` selects packages, so that nothing is built twice.
+    cargo test --workspace --exclude guests --test stores {{ arguments }}
 
 # Run clippy on everything, as what it is built for
 lint:
     #!/usr/bin/env bash
     set -euo pipefail
     cargo clippy --workspace --exclude guests --all-targets -- -D warnings
+    # What `just test` leaves out is no part of `--all-targets`.
+    cargo clippy --workspace --exclude guests --test stores -- -D warnings
     toolchain=$(plugins/toolchain.sh)
     eval "$toolchain"
     if [ -z "${RUSTC:-}" ]; then

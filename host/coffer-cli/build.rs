@@ -10,9 +10,10 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 /// The names in the configuration, other names, and the file.
-const PLUGINS: [(&str, &[&str], &str); 2] = [
+const PLUGINS: [(&str, &[&str], &str); 3] = [
     ("filesystem", &["secrets.porter.filesystem", "porter.filesystem"], "coffer_plugin_filesystem"),
     ("host", &["secrets.porter.host", "porter.host"], "coffer_plugin_host"),
+    ("vault", &["secrets.hashicorp.vault", "hashicorp.vault"], "coffer_plugin_vault"),
 ];
 
 #[expect(clippy::disallowed_macros, reason = "this is how a build script talks to cargo")]

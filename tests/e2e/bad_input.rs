@@ -116,7 +116,17 @@ fn plugins() {
             &["manifest", "descriptiom"],
         ),
         // It imports what only a grant of a directory gives, and the operator wrote none.
-        ("no grants", filesystem.clone(), 4, "plugin", &["no grant covers this path"]),
+        (
+            "no grants",
+            filesystem.clone(),
+            3,
+            "operator",
+            &[
+                "no grant allows the directory /secrets, which the plugin asks for",
+                "the plugin says: no grant covers this path",
+                "add to the store `bad`",
+            ],
+        ),
     ];
     let before = kept(&stage);
     for (what, bytes, code, fault, words) in rows {
@@ -144,7 +154,7 @@ fn plugins() {
     stage.coffer(&["secrets", "get", "k", "--store", "bad"]).refused(
         3,
         "operator",
-        &["there is no plugin `filesistem`", "bundled are filesystem, host"],
+        &["there is no plugin `filesistem`", "bundled are filesystem, host, vault"],
     );
     stage.coffer(&["secrets", "get", "k", "--store", "bed"]).refused(
         2,
@@ -321,4 +331,23 @@ fn a_ledger_that_is_none_or_of_the_future() {
     Connection::open(&path).unwrap().execute_batch("PRAGMA user_version = 1").unwrap();
     stage.coffer(&list).succeeded();
     assert_eq!(stage.secret("kept"), b"value");
+}
+
+/// What is printed as the grant to add is the grant that was missing.
+#[test]
+fn a_directory_that_is_not_granted_is_granted_by_what_is_printed() {
+    let stage = Stage::keeping();
+    let path = stage.path("plugin.wasm");
+    fs::write(&path, guest_artifacts::plugin("filesystem")).unwrap();
+    let config = format!("secrets:\n  - name: files\n    plugin: {path:?}\n");
+    stage.config(&config);
+    let put = ["secrets", "put", "k", "--store", "files"];
+    let answer = stage.call(&put).stdin("value").run().refused(3, "operator", &["directories:"]);
+    let error = answer.stderr();
+    let (_, printed) = error.split_once("    grants:\n").unwrap();
+    let (printed, _) = printed.split_once("\n\n").unwrap_or((printed, ""));
+    stage.config(&format!("{config}    grants:\n{printed}\n"));
+    stage.call(&put).stdin("value").run().succeeded();
+    let get = ["secrets", "get", "k", "--store", "files", "--reveal"];
+    assert_eq!(stage.coffer(&get).succeeded().stdout, b"value");
 }

@@ -1,4 +1,4 @@
-//! A disk that is full, and one that takes no writes. Both are small file systems in memory, mounted where
+//! A disk that is full, one that takes no writes, and files that may not be read or written. All are on small file systems in memory, mounted where
 //! nobody but the processes of the test sees them: that takes root, or a kernel that lets users have
 //! namespaces. Without either these tests fail, and say so.
 
@@ -10,26 +10,43 @@ use std::process::{Command, Stdio};
 /// What the script below is asked to make of the disk.
 const FULL: &str = "full";
 const READ_ONLY: &str = "read-only";
+/// Only the directory of the store.
+const STORE_READ_ONLY: &str = "store-read-only";
+const UNREADABLE: &str = "unreadable";
+const UNWRITABLE: &str = "unwritable";
 
-/// Puts the home onto a disk of its own, makes that full or read-only, runs the binary with the arguments,
-/// makes the disk usable again, and copies the home to `after`.
+/// Puts the home onto a disk of its own, makes something of that, runs the binary with the arguments, makes
+/// the disk usable again, and copies the home to `after`. Root reads and writes whatever the modes say, so
+/// that is taken from it where modes matter.
 const SCRIPT: &str = r#"
 set -eu
-here=$1 what=$2 coffer=$3
-shift 3
+here=$1 what=$2 secrets=$1/disk/home/secrets
+shift 2
 mkdir "$here/disk"
 mount -t tmpfs -o size=4m,mode=700 none "$here/disk"
 cp -a "$here/home" "$here/disk/home"
 case $what in
 full) dd if=/dev/zero of="$here/disk/filler" bs=4k 2>/dev/null || true ;;
 read-only) mount -o remount,ro "$here/disk" ;;
+store-read-only)
+    mount --bind "$secrets" "$secrets"
+    mount -o remount,bind,ro "$secrets"
+    ;;
+unreadable) chmod 000 "$secrets"/* ;;
+unwritable) chmod 500 "$secrets" ;;
+esac
+case $what in
+un*) set -- setpriv --bounding-set -dac_override,-dac_read_search "$@" ;;
 esac
 code=0
-COFFER_HOME=$here/disk/home "$coffer" "$@" >"$here/stdout" 2>"$here/stderr" || code=$?
+COFFER_HOME=$here/disk/home "$@" >"$here/stdout" 2>"$here/stderr" || code=$?
 echo "$code" >"$here/code"
 case $what in
 full) rm "$here/disk/filler" ;;
 read-only) mount -o remount,rw "$here/disk" ;;
+store-read-only) umount "$secrets" ;;
+unreadable) chmod 600 "$secrets"/* ;;
+unwritable) chmod 700 "$secrets" ;;
 esac
 cp -a "$here/disk/home" "$here/after"
 "#;
@@ -90,8 +107,9 @@ fn a_full_disk() {
         let words = ["the disk that the ledger is on is full", "make room on the disk"];
         check(FULL, arguments, (3, "operator"), &words);
     }
-    // The plugin's own words; the host does not know whose disk it is.
-    check(FULL, &TO_THE_STORE, (4, "plugin"), &["the disk is full"]);
+    let words =
+        ["secrets is on is full", "the plugin says: the disk is full", "make room on the disk"];
+    check(FULL, &TO_THE_STORE, (3, "operator"), &words);
 }
 
 #[test]
@@ -102,6 +120,18 @@ fn a_disk_that_takes_no_writes() {
     }
     let words = ["audit.jsonl: Read-only file system", "--home"];
     check(READ_ONLY, &TO_THE_STORE, (3, "operator"), &words);
+    let words = ["the file system that", "secrets is on is read-only", "writable"];
+    check(STORE_READ_ONLY, &TO_THE_STORE, (3, "operator"), &words);
+    let delete = ["secrets", "delete", "kept"];
+    check(STORE_READ_ONLY, &delete, (3, "operator"), &words);
+}
+
+#[test]
+fn files_that_may_not_be_touched() {
+    let words = ["does not let coffer write something in", "secrets", "the owner and the mode"];
+    check(UNWRITABLE, &TO_THE_STORE, (3, "operator"), &words);
+    let words = ["does not let coffer read something in", "secrets", "the owner and the mode"];
+    check(UNREADABLE, &["secrets", "get", "kept"], (3, "operator"), &words);
 }
 
 #[track_caller]

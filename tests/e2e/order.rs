@@ -58,7 +58,7 @@ pub(crate) fn rows(stage: &Stage, table: &str) -> Vec<Map<String, Value>> {
     }
     let ledger = rusqlite::Connection::open(path).unwrap();
     let mut statement = ledger.prepare(&format!("SELECT * FROM {table}")).unwrap();
-    let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+    let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let rows = statement.query_map([], |row| {
         let cell = |(index, name): (usize, &String)| Ok((name.clone(), json(row.get_ref(index)?)));
         columns.iter().enumerate().map(cell).collect()

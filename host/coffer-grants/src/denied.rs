@@ -1,6 +1,7 @@
 //! What no grant allows, and the grant that would.
 
 use crate::command::ArgvPattern;
+use crate::directory::DirectoryGrant;
 use crate::grants;
 use crate::reference::escape;
 use crate::url::RequestUrl;
@@ -41,6 +42,14 @@ impl Denied {
         Self { asked: format!("the command {}", escape(&argv.join(" "))), missing }
     }
 
+    /// A directory that is asked for and not granted at all.
+    pub(crate) fn directory(asked: &DirectoryGrant) -> Self {
+        Self {
+            asked: format!("the directory {}, which the plugin asks for", escape(asked.guest())),
+            missing: directory(asked, asked.host(), ""),
+        }
+    }
+
     pub(crate) fn method(method: &str) -> Self {
         Self { asked: format!("a request with the method {}", escape(method)), missing: None }
     }
@@ -75,6 +84,17 @@ impl Denied {
         }
     }
 
+    /// Writing in a directory that is asked for so and `granted` to be read.
+    pub(crate) fn writing(asked: &DirectoryGrant, granted: &DirectoryGrant) -> Self {
+        Self {
+            asked: format!(
+                "writing in the directory {}, which the plugin asks for",
+                escape(asked.guest())
+            ),
+            missing: directory(asked, granted.host(), "   # in the place of read-only"),
+        }
+    }
+
     /// What the operator adds below `grants:` of the store to allow it, as YAML. Nothing if it cannot
     /// be allowed.
     #[must_use]
@@ -91,8 +111,27 @@ impl fmt::Display for Denied {
 
 impl std::error::Error for Denied {}
 
+/// The grant that is asked for, at the directory `host`.
+fn directory(asked: &DirectoryGrant, host: &str, comment: &str) -> Option<String> {
+    if host.len() + asked.guest().len() > PATHS_BYTES_MAX {
+        return None;
+    }
+    let mut yaml = format!("directories:\n  - host: {}", quote(host));
+    if asked.guest() != host {
+        yaml.push_str(&format!("\n    guest: {}", quote(asked.guest())));
+    }
+    yaml.push_str(&format!("\n    access: {}{comment}", asked.access().name()));
+    if asked.create() {
+        yaml.push_str("\n    create: true");
+    }
+    Some(yaml)
+}
+
 /// Bytes of a command that are offered as a grant.
 const COMMAND_BYTES_MAX: usize = 1024;
+
+/// Bytes of the two paths of a directory that is offered as a grant.
+const PATHS_BYTES_MAX: usize = 1024;
 
 /// Plain words that YAML does not read as texts.
 const YAML_WORDS: [&str; 9] = ["false", "n", "no", "null", "off", "on", "true", "y", "yes"];

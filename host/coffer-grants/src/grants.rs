@@ -3,7 +3,7 @@
 use crate::AddressPermit;
 use crate::command::{self, ArgvPattern, CommandPermit};
 use crate::denied::Denied;
-use crate::directory::{self, DirectoryGrant, DirectoryPermit};
+use crate::directory::{self, Access, DirectoryGrant, DirectoryPermit};
 use crate::http::{HttpGrant, HttpPermit};
 use crate::reference::{Reference, Source};
 use crate::url::RequestUrl;
@@ -162,6 +162,25 @@ impl Grants {
     /// The directories that the plugin sees.
     pub fn directories(&self) -> impl Iterator<Item = DirectoryPermit<'_>> {
         self.directories.iter().map(DirectoryPermit)
+    }
+
+    /// The directories that are `asked` for, by a manifest, and that these grants do not have.
+    pub fn missing_directories(&self, asked: &Self) -> Vec<Denied> {
+        let lacks = |asked: &&DirectoryGrant| self.seen_as(asked.guest()).is_none();
+        asked.directories.iter().filter(lacks).map(Denied::directory).collect()
+    }
+
+    /// Writing in the directory that the plugin sees as `guest`, if that is `asked` for, by a manifest,
+    /// and these grants let it be read only.
+    #[must_use]
+    pub fn missing_writing(&self, guest: &str, asked: &Self) -> Option<Denied> {
+        let (granted, asked) = (self.seen_as(guest)?, asked.seen_as(guest)?);
+        let narrower = (granted.access(), asked.access()) == (Access::ReadOnly, Access::ReadWrite);
+        narrower.then(|| Denied::writing(asked, granted))
+    }
+
+    fn seen_as(&self, guest: &str) -> Option<&DirectoryGrant> {
+        self.directories.iter().find(|grant| grant.guest() == guest)
     }
 
     /// The variables that the plugin sees during a call about what `calls` permit.

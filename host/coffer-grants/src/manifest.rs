@@ -2,11 +2,11 @@
 
 use crate::grants::Grants;
 use crate::reference::{escape, escape_within};
-use crate::settings::{Setting, Settings, SettingsError};
+use crate::settings::{Setting, SettingKind, Settings, SettingsError};
 use crate::template;
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Bytes of a manifest.
 const MANIFEST_BYTES_MAX: usize = 64 * 1024;
@@ -56,7 +56,11 @@ impl Manifest {
             if !is_plain(&setting.description) {
                 return Err(ManifestError::Text("descriptions of settings"));
             }
+            if !setting.aliases.iter().all(|alias| !alias.is_empty() && is_plain(alias)) {
+                return Err(ManifestError::Text("names of settings"));
+            }
         }
+        check_names(&settings.properties)?;
         if let Some(unknown) =
             settings.required.iter().find(|name| !settings.properties.contains_key(*name))
         {
@@ -146,6 +150,28 @@ impl Manifest {
     }
 }
 
+/// Checks that every name means one setting, and that what a setting stands for is there and is as
+/// visible as it is.
+fn check_names(settings: &BTreeMap<String, Setting>) -> Result<(), ManifestError> {
+    let mut names: BTreeSet<&String> = settings.keys().collect();
+    for alias in settings.values().flat_map(|setting| &setting.aliases) {
+        if !names.insert(alias) {
+            return Err(ManifestError::Twice(alias.clone()));
+        }
+    }
+    let is_visible_text =
+        |setting: &Setting| setting.kind == SettingKind::String && !setting.credential;
+    for setting in settings.values() {
+        for part in setting.splits.iter().flatten() {
+            let there = settings.get(part).filter(|part| part.splits.is_none());
+            if !is_visible_text(setting) || !there.is_some_and(is_visible_text) {
+                return Err(ManifestError::Template(escape(part)));
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Printable ASCII of a bounded length: what can be shown as it is.
 fn is_plain(text: &str) -> bool {
     let plain = |byte: u8| byte == b' ' || byte.is_ascii_graphic();
@@ -189,6 +215,9 @@ pub enum ManifestError {
     /// A text is empty, too long, or has a character beyond printable ASCII.
     #[error("the manifest's {0} must be 1 to 1024 printable ASCII characters")]
     Text(&'static str),
+    /// Two settings have one name.
+    #[error("two settings of the manifest have the name `{0}`")]
+    Twice(String),
     /// It is too large.
     #[error("the manifest is {0} bytes long; at most 65536 are allowed")]
     TooLarge(usize),
@@ -338,6 +367,44 @@ mod tests {
     }
 
     #[test]
+    fn what_is_asked_for_depends_on_settings() {
+        let rule = |more: Value| {
+            let mut rule = json!({ "methods": ["GET"], "ca": "{{optional names_of_ca}}" });
+            rule.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            rule
+        };
+        let asks = json!({
+            "settings": { "type": "object", "properties": {
+                "version": { "type": "integer" },
+                "private": { "type": "boolean", "default": false },
+                "names_of_ca": { "type": "string" },
+            } },
+            "asks": { "http": [
+                rule(json!({ "url": "{{when version 1}}https://one.example/**" })),
+                rule(json!({ "url": "{{when version 2}}https://two.example/**" })),
+                rule(json!({ "url": "https://both.example/**", "private-addresses": "{{private}}" })),
+            ] },
+        });
+        let manifest = manifest(&asks).unwrap();
+        let check = |settings: Value, urls: &[&str], ca: Option<&str>, private: bool| {
+            let settings = manifest.check_settings(settings.as_object().unwrap()).unwrap();
+            let asked = manifest.asked(&settings).unwrap();
+            let asked = asked.http_grants();
+            let found: Vec<String> = asked.iter().map(|grant| grant.url().to_string()).collect();
+            assert_eq!(found, urls);
+            assert!(asked.iter().all(|grant| grant.ca() == ca));
+            let reach = asked.last().unwrap().reach();
+            assert_eq!(reach == crate::Reach::Private, private);
+        };
+        let [one, two, both] =
+            ["https://one.example/**", "https://two.example/**", "https://both.example/**"];
+        check(json!({}), &[both], None, false);
+        check(json!({ "version": 1 }), &[one, both], None, false);
+        check(json!({ "version": 2, "private": true }), &[two, both], None, true);
+        check(json!({ "version": 3, "names_of_ca": "/ca" }), &[both], Some("/ca"), false);
+    }
+
+    #[test]
     fn what_is_wrong_is_said() {
         let check = |changes: Value, expected: &str| {
             let error = manifest(&changes).unwrap_err().to_string();
@@ -357,6 +424,18 @@ mod tests {
         check(setting("\u{1b}[2J", ""), "names of settings must be");
         check(setting("", ""), "names of settings must be");
         check(setting("a", "\u{202e}"), "descriptions of settings must be");
+        let pair = |one: Value, other: Value| json!({ "settings": { "type": "object", "properties": { "a": one, "b": other } } });
+        let text = json!({ "type": "string" });
+        let alias = |name: &str| json!({ "type": "string", "aliases": [name] });
+        let splits = |name: &str| json!({ "type": "string", "splits": [name, name] });
+        check(pair(alias("b"), text.clone()), "two settings of the manifest have the name `b`");
+        check(pair(alias("c"), alias("c")), "have the name `c`");
+        check(pair(alias(""), text.clone()), "names of settings must be");
+        check(pair(alias("\u{1b}"), text.clone()), "names of settings must be");
+        check(pair(splits("c"), text.clone()), "uses `c`");
+        check(pair(splits("a"), text), "uses `a`");
+        check(pair(splits("b"), json!({ "type": "integer" })), "uses `b`");
+        check(pair(splits("b"), json!({ "type": "string", "credential": true })), "uses `b`");
         check(json!({ "licence": "x" }), "unknown field `licence`");
         check(json!({ "settings": { "type": "array" } }), "unknown variant");
         check(json!({ "settings": { "type": "object", "required": ["x"] } }), "uses `x`");
@@ -367,6 +446,9 @@ mod tests {
         check(json!({ "asks": { "files": [] } }), "no grant `files`");
         check(json!({ "asks": { "environment": ["{{unknown}}"] } }), "uses `unknown`");
         check(json!({ "asks": { "environment": ["{{token}}"] } }), "uses `token`");
+        check(json!({ "asks": { "environment": ["{{optional token}}"] } }), "uses `token`");
+        check(json!({ "asks": { "environment": ["{{when token x}}"] } }), "uses `token`");
+        check(json!({ "asks": { "environment": ["{{unless address x}}"] } }), "uses `unless");
         check(json!({ "asks": { "environment": ["{{address"] } }), "uses `{{address`");
         for malformed in ["", "null", "[]", "{", "\u{0}"] {
             assert!(Manifest::parse(malformed.as_bytes()).is_err(), "{malformed:?}");

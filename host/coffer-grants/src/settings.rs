@@ -25,6 +25,12 @@ pub struct Setting {
     /// The values it can have, if there are only some.
     #[serde(default, rename = "enum")]
     pub choices: Option<Vec<Value>>,
+    /// Other names for it, which an operator can write as well.
+    #[serde(default)]
+    pub aliases: Vec<String>,
+    /// Two settings that this one stands for: what is before its first `/`, and what is behind it.
+    #[serde(default)]
+    pub splits: Option<[String; 2]>,
 }
 
 /// The kinds of settings, by their names in JSON Schema. The items of an array are strings.
@@ -75,17 +81,10 @@ impl Settings {
         required: &[String],
         given: &Map<String, Value>,
     ) -> Result<Self, SettingsError> {
-        if let Some(unknown) = given.keys().find(|name| !declared.contains_key(*name)) {
-            return Err(SettingsError::Unknown {
-                name: escape(unknown),
-                nearest: nearest(unknown, declared.keys()),
-            });
-        }
+        let given = spelled_out(declared, given)?;
         let mut settings = Self::default();
         for (name, setting) in declared {
-            // `null` in a configuration file is the same as nothing.
-            let value =
-                given.get(name).filter(|value| !value.is_null()).or(setting.default.as_ref());
+            let value = given.get(name).map(|given| &given.value).or(setting.default.as_ref());
             let Some(value) = value else {
                 if required.contains(name) {
                     return Err(SettingsError::Missing {
@@ -138,6 +137,52 @@ impl Settings {
     }
 }
 
+/// What an operator gave a setting, and the name under which they wrote it.
+struct Given<'a> {
+    written: &'a str,
+    value: Value,
+}
+
+/// What is given, by the names that the manifest declares: other names are replaced, and a setting that
+/// stands for two gives both.
+fn spelled_out<'a>(
+    declared: &BTreeMap<String, Setting>,
+    given: &'a Map<String, Value>,
+) -> Result<BTreeMap<String, Given<'a>>, SettingsError> {
+    let mut spelled: BTreeMap<String, Given<'a>> = BTreeMap::new();
+    let mut add = |name: &str, written: &'a str, value: Value| match spelled
+        .insert(name.to_owned(), Given { written, value })
+    {
+        Some(other) => {
+            Err(SettingsError::Twice { name: other.written.to_owned(), again: written.to_owned() })
+        }
+        None => Ok(()),
+    };
+    for (written, value) in given {
+        let found = declared
+            .get_key_value(written)
+            .or_else(|| declared.iter().find(|(_, setting)| setting.aliases.contains(written)));
+        let Some((name, setting)) = found else {
+            let aliases = declared.values().flat_map(|setting| &setting.aliases);
+            return Err(SettingsError::Unknown {
+                name: escape(written),
+                nearest: nearest(written, declared.keys().chain(aliases)),
+            });
+        };
+        // `null` in a configuration file is the same as nothing.
+        if value.is_null() {
+            continue;
+        }
+        if let (Some([first, rest]), Value::String(text)) = (&setting.splits, value) {
+            let (before, behind) = text.split_once('/').unwrap_or((text, ""));
+            add(first, written, before.into())?;
+            add(rest, written, behind.into())?;
+        }
+        add(name, written, value.clone())?;
+    }
+    Ok(spelled)
+}
+
 /// Shows names only; an operator may have put a credential into any setting.
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -186,6 +231,14 @@ pub enum SettingsError {
         name: String,
         /// What the manifest says of it.
         description: String,
+    },
+    /// Two names of one setting are there, or one that stands for another that is there too.
+    #[error("the settings `{name}` and `{again}` say the same thing; keep one of them")]
+    Twice {
+        /// The one.
+        name: String,
+        /// The other.
+        again: String,
     },
     /// The plugin has no such setting.
     #[error("the plugin has no setting `{name}`{}", did_you_mean(nearest.as_deref()))]
@@ -292,6 +345,61 @@ mod tests {
             &json!({ "address": "x", "kind": "c" }),
             Err("the setting `kind` cannot have this value; see `coffer plugins inspect`"),
         );
+    }
+
+    #[test]
+    fn other_names_and_settings_that_stand_for_two() {
+        let declared = serde_json::from_value(json!({
+            "address": { "type": "string", "aliases": ["vault_addr"] },
+            "token": { "type": "string", "credential": true, "aliases": ["vault_token"] },
+            "mount": { "type": "string", "default": "secret" },
+            "prefix": { "type": "string", "default": "" },
+            "path_prefix": { "type": "string", "splits": ["mount", "prefix"] },
+        }))
+        .unwrap();
+        let check = |given: Value, expected: Result<&[(&str, &str)], &str>| {
+            let required = ["address".to_owned()];
+            let settings = Settings::check(&declared, &required, given.as_object().unwrap());
+            let visible = settings
+                .as_ref()
+                .map(|settings| settings.visible().collect::<Vec<_>>())
+                .map_err(ToString::to_string);
+            let expected = expected
+                .map(|pairs| pairs.iter().map(|(name, text)| (*name, (*text).to_owned())).collect())
+                .map_err(str::to_owned);
+            assert_eq!(visible, expected, "{given}");
+        };
+        let plain = [("address", "x"), ("mount", "secret"), ("prefix", "")];
+        check(json!({ "address": "x" }), Ok(&plain));
+        check(json!({ "vault_addr": "x" }), Ok(&plain));
+        check(json!({ "vault_addr": "x", "address": null, "vault_token": "canary" }), Ok(&plain));
+        let split = |path, mount, prefix| {
+            [("address", "x"), ("mount", mount), ("path_prefix", path), ("prefix", prefix)]
+        };
+        let with = |path: &str| json!({ "address": "x", "path_prefix": path });
+        check(with("kv/my/app"), Ok(&split("kv/my/app", "kv", "my/app")));
+        check(with("kv"), Ok(&split("kv", "kv", "")));
+        check(with("kv/"), Ok(&split("kv/", "kv", "")));
+        check(
+            json!({ "address": "x", "vault_addr": "y" }),
+            Err("the settings `address` and `vault_addr` say the same thing; keep one of them"),
+        );
+        check(
+            json!({ "address": "x", "prefix": "y", "path_prefix": "kv/z" }),
+            Err("the settings `prefix` and `path_prefix` say the same thing; keep one of them"),
+        );
+        check(
+            json!({ "address": "x", "path_prefix": 1 }),
+            Err("the setting `path_prefix` must be a text"),
+        );
+        check(
+            json!({ "vault_adr": "x" }),
+            Err("the plugin has no setting `vault_adr`; did you mean `vault_addr`?"),
+        );
+        let given = json!({ "vault_addr": "x", "vault_token": "canary" });
+        let settings = Settings::check(&declared, &[], given.as_object().unwrap()).unwrap();
+        assert_eq!(settings.credential("token"), Some("canary"));
+        assert_eq!(settings.credential("vault_token"), None);
     }
 
     #[test]

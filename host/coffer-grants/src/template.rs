@@ -3,6 +3,10 @@
 //! A text that is `{{name}}` and nothing else becomes the setting's value, whatever its kind. Within a
 //! longer text the value is inserted as text. It works on parsed values, so that a setting can not add
 //! a key or an entry.
+//!
+//! What needs a setting that is not set is left out with the entry of a list that it is in. A key whose
+//! value is `{{optional name}}` is left out alone. `{{when name value}}` is empty where the setting has
+//! this value, and leaves the entry out where it has not.
 
 use crate::manifest::ManifestError;
 use crate::reference::escape;
@@ -22,6 +26,7 @@ fn filled(value: &Value, settings: &Settings) -> Option<Value> {
         }
         Value::Object(entries) => entries
             .iter()
+            .filter(|(_, value)| !is_left_out(value, settings))
             .map(|(key, value)| Some((key.clone(), filled(value, settings)?)))
             .collect::<Option<Map<_, _>>>()
             .map(Value::Object),
@@ -29,9 +34,14 @@ fn filled(value: &Value, settings: &Settings) -> Option<Value> {
     }
 }
 
+fn is_left_out(value: &Value, settings: &Settings) -> bool {
+    let pieces = value.as_str().and_then(|template| pieces(template).ok()).unwrap_or_default();
+    matches!(pieces.as_slice(), [Piece::Optional(name)] if settings.value(name).is_none())
+}
+
 fn filled_text(template: &str, settings: &Settings) -> Option<Value> {
     let pieces = pieces(template).ok()?;
-    if let [Piece::Setting(name)] = pieces.as_slice() {
+    if let [Piece::Setting(name) | Piece::Optional(name)] = pieces.as_slice() {
         return settings.value(name).cloned();
     }
     let mut whole = String::new();
@@ -44,7 +54,11 @@ fn filled_text(template: &str, settings: &Settings) -> Option<Value> {
                 }
                 whole.push_str(text);
             }
-            Piece::Setting(name) => whole.push_str(&text(settings.value(name)?)),
+            Piece::Setting(name) | Piece::Optional(name) => {
+                whole.push_str(&text(settings.value(name)?));
+            }
+            Piece::When(name, wanted) if text(settings.value(name)?) == wanted => {}
+            Piece::When(..) => return None,
         }
     }
     Some(Value::String(whole))
@@ -56,10 +70,12 @@ pub(crate) fn check(value: &Value, visible: &impl Fn(&str) -> bool) -> Result<()
         Value::String(template) => {
             for piece in pieces(template)? {
                 match piece {
-                    Piece::Setting(name) if !visible(name) => {
+                    Piece::Setting(name) | Piece::Optional(name) | Piece::When(name, _)
+                        if !visible(name) =>
+                    {
                         return Err(ManifestError::Template(escape(name)));
                     }
-                    Piece::Setting(_) | Piece::Text(_) => {}
+                    Piece::Setting(_) | Piece::Optional(_) | Piece::When(..) | Piece::Text(_) => {}
                 }
             }
             Ok(())
@@ -71,8 +87,10 @@ pub(crate) fn check(value: &Value, visible: &impl Fn(&str) -> bool) -> Result<()
 }
 
 enum Piece<'a> {
+    Optional(&'a str),
     Setting(&'a str),
     Text(&'a str),
+    When(&'a str, &'a str),
 }
 
 fn pieces(template: &str) -> Result<Vec<Piece<'_>>, ManifestError> {
@@ -84,7 +102,12 @@ fn pieces(template: &str) -> Result<Vec<Piece<'_>>, ManifestError> {
         if !before.is_empty() {
             pieces.push(Piece::Text(before));
         }
-        pieces.push(Piece::Setting(name.trim()));
+        let words: Vec<&str> = name.split_whitespace().collect();
+        pieces.push(match words.as_slice() {
+            ["optional", name] => Piece::Optional(name),
+            ["when", name, value] => Piece::When(name, value),
+            _ => Piece::Setting(name.trim()),
+        });
         rest = tail;
     }
     if !rest.is_empty() || pieces.is_empty() {

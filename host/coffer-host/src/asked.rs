@@ -18,6 +18,8 @@ pub(crate) struct ToInstance {
     pub(crate) asked: Asked,
     pub(crate) variables: Vec<(String, Bytes)>,
     pub(crate) crossing_bytes: usize,
+    /// HTTP requests that it may have made.
+    pub(crate) requests_max: usize,
 }
 
 /// What the plugin said. Nothing of it is checked yet.

@@ -1,7 +1,10 @@
 //! What can go wrong: loading a plugin, opening a store, calling it. Every error says what was asked and
 //! what stopped it, and by [`Explain`] whose fault it is and what to do.
 
-use crate::gate::TlsFault;
+mod incident;
+
+pub use incident::Incident;
+
 use crate::limits;
 use crate::text;
 use coffer_grants::{
@@ -212,19 +215,42 @@ impl CallError {
     }
 }
 
+/// Whose fault a failed call is, when something stood in the plugin's way.
+///
+/// A plugin can provoke an incident whenever it wants one, so an incident explains no more than what the
+/// plugin then says of itself, and the rest stays the plugin's:
+/// - A crash, a limit, a broken contract and computing past the deadline are the plugin's whatever it was
+///   denied before. The incidents are told after the cause.
+/// - An incident about files explains only an answer that has no meaning of its own. `not-found` is about
+///   the key also when some file could not be read.
+/// - What the operator did not grant explains something only if the manifest asks for it, where the operator
+///   could read it; a path that leads out of a directory is no incident at all (see `imports::files`).
+/// - A limit that the plugin went past outweighs what it was denied.
+/// - The plugin's own words are shown beside an incident about files.
 impl Explain for CallError {
     fn blame(&self) -> Blame {
-        match self.incidents.first() {
-            Some(incident) => incident.blame(),
-            None => self.cause.blame(),
-        }
+        self.explaining().next().map_or_else(|| self.cause.blame(), Incident::blame)
     }
 
     fn next(&self) -> String {
-        match self.incidents.first() {
+        match self.explaining().next() {
             Some(incident) => incident.next(&self.store),
             None => self.cause.next(&self.store),
         }
+    }
+}
+
+impl CallError {
+    /// The incidents that explain the failure, the one that explains most first.
+    fn explaining(&self) -> impl Iterator<Item = &Incident> {
+        let explains = |incident: &&Incident| match self.cause.standing() {
+            Standing::Answer => true,
+            Standing::Fixed => false,
+            Standing::Meant => !incident.is_about_files(),
+        };
+        let mut explaining: Vec<_> = self.incidents.iter().filter(explains).collect();
+        explaining.sort_by_key(|incident| incident.rank());
+        explaining.into_iter()
     }
 }
 
@@ -232,111 +258,25 @@ impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { store, verb, what, cause, incidents } = self;
         write!(f, "cannot {verb} {what} in the store `{store}`: ")?;
+        let explaining: Vec<_> = self.explaining().collect();
         // A plugin that was denied something says no more than that it was; what it was is known better.
-        match incidents.split_first() {
-            None => write!(f, "{cause}"),
-            Some((first, more)) => {
-                write!(f, "{first}")?;
-                more.iter().try_for_each(|incident| write!(f, "; {incident}"))
+        let Some((first, more)) = explaining.split_first() else {
+            write!(f, "{cause}")?;
+            if self.cause.standing() == Standing::Fixed {
+                incidents.iter().try_for_each(|incident| write!(f, "; before that, {incident}"))?;
             }
+            return Ok(());
+        };
+        write!(f, "{first}")?;
+        more.iter().try_for_each(|incident| write!(f, "; {incident}"))?;
+        if explaining.iter().any(|incident| incident.is_about_files()) {
+            write!(f, "; the plugin says: {cause}")?;
         }
+        Ok(())
     }
 }
 
 impl std::error::Error for CallError {}
-
-/// Something that stood in a plugin's way and that it was not told.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Incident {
-    /// The certificate authorities that connections are to be held against cannot be used.
-    #[error("the certificate authorities cannot be used: {0}")]
-    Authorities(String),
-    /// A header could not be injected.
-    #[error("the header {header} could not be added: {why}")]
-    Credential {
-        /// The header.
-        header: String,
-        /// What is missing.
-        why: String,
-    },
-    /// No grant allowed what the plugin wanted.
-    #[error(transparent)]
-    Denied(#[from] Denied),
-    /// A server sent an injected header back.
-    #[error(
-        "the answer of {host} was withheld from the plugin because it repeats the injected header {header}"
-    )]
-    Reflected {
-        /// The server.
-        host: String,
-        /// The header.
-        header: String,
-    },
-    /// A connection over TLS could not be made.
-    #[error("there is no TLS connection to {host}: {fault}")]
-    Tls {
-        /// The server.
-        host: String,
-        /// What is wrong with it.
-        fault: TlsFault,
-    },
-    /// An answer to a request with an injected header could not be searched for it.
-    #[error(
-        "the answer of {host} was withheld from the plugin because it is {how}, so that an injected header could hide in it"
-    )]
-    Unsearchable {
-        /// The server.
-        host: String,
-        /// Compressed, or a part of something.
-        how: &'static str,
-    },
-}
-
-impl Incident {
-    fn blame(&self) -> Blame {
-        match self {
-            Self::Authorities(_)
-            | Self::Credential { .. }
-            | Self::Denied(_)
-            | Self::Tls { fault: TlsFault::Untrusted, .. } => Blame::Operator,
-            Self::Reflected { .. } | Self::Tls { .. } | Self::Unsearchable { .. } => Blame::Backend,
-        }
-    }
-
-    fn next(&self, store: &str) -> String {
-        match self {
-            Self::Authorities(_) => {
-                format!("mend the file, or change `ca` in the grant of the store `{store}`")
-            }
-            Self::Credential { .. } => {
-                format!("set what the header is made of, or change the grant of the store `{store}`")
-            }
-            Self::Denied(denied) => grant_to_add(denied, store),
-            Self::Reflected { .. } => {
-                "check what the server does with request headers; a debugging endpoint must not be granted"
-                    .into()
-            }
-            Self::Tls { fault, .. } => fault.next(store),
-            Self::Unsearchable { .. } => {
-                "have the server answer whole and uncompressed, which is what it was asked for".into()
-            }
-        }
-    }
-}
-
-fn grant_to_add(denied: &Denied, store: &str) -> String {
-    match denied.missing() {
-        Some(yaml) => {
-            let yaml = yaml.replace('\n', "\n      ");
-            format!(
-                "if the plugin should be allowed this, add to the store `{store}` in the configuration \
-                 file:\n\n    grants:\n      {yaml}\n"
-            )
-        }
-        None => "this cannot be granted; report it to the plugin's author".into(),
-    }
-}
 
 /// Why a store did not do what it was asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -418,6 +358,17 @@ pub enum Cause {
     Unsupported(String),
 }
 
+/// What of a cause an incident can explain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// The plugin's answer that something went wrong: whatever stood in its way.
+    Answer,
+    /// What the plugin did, whatever stood in its way.
+    Fixed,
+    /// Something with a meaning of its own: what stood in the way of a request, and not of a file.
+    Meant,
+}
+
 fn after(retry_after_ms: Option<u64>) -> String {
     retry_after_ms.map_or_else(String::new, |ms| {
         format!(" {}", humantime::format_duration(Duration::from_millis(ms)))
@@ -451,6 +402,32 @@ impl Cause {
             Self::Unauthenticated => "unauthenticated",
             Self::Unavailable { .. } => "unavailable",
             Self::Unsupported(_) => "unsupported",
+        }
+    }
+
+    /// What of it an incident can explain.
+    fn standing(&self) -> Standing {
+        match self {
+            Self::AccessDenied
+            | Self::Other(_)
+            | Self::Unavailable { .. }
+            | Self::Unsupported(_) => Standing::Answer,
+            Self::Contract(_)
+            | Self::Deadline { waiting: false, .. }
+            | Self::Limit { .. }
+            | Self::Trap(_) => Standing::Fixed,
+            Self::Audit(_)
+            | Self::Capability(_)
+            | Self::Conflict
+            | Self::Deadline { waiting: true, .. }
+            | Self::Denied(_)
+            | Self::Host(_)
+            | Self::InvalidReference(_)
+            | Self::NotFound
+            | Self::NotFoundHere(_)
+            | Self::TooLarge(_)
+            | Self::TooMany(_)
+            | Self::Unauthenticated => Standing::Meant,
         }
     }
 
@@ -494,7 +471,7 @@ impl Cause {
             Self::Deadline { waiting: true, .. } => format!(
                 "check that the backend is up; a slow one needs `limits: {{ call: 30s }}` in the store `{store}`"
             ),
-            Self::Denied(denied) => grant_to_add(denied, store),
+            Self::Denied(denied) => incident::grant_to_add(denied, store),
             Self::Host(_) => "try again; if it stays, check the machine's memory and report this".into(),
             Self::InvalidReference(_) => "use a key that fits".into(),
             Self::Limit { .. } => format!(

@@ -5,6 +5,7 @@
 mod cache;
 pub(crate) mod clocks;
 mod commands;
+mod files;
 mod http;
 mod logging;
 mod outside;
@@ -28,6 +29,7 @@ use wasmtime::component::{HasSelf, Linker, ResourceTable};
 use wasmtime_wasi::WasiCtx;
 use wasmtime_wasi::filesystem::WasiFilesystemCtx;
 
+pub(crate) use files::{Directories, Sight};
 pub(crate) use logging::{Log, Logged};
 pub(crate) use outside::{Effect, Here, Outside, Reply};
 
@@ -38,6 +40,8 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     pub(crate) gate: Gate,
     pub(crate) cache: Cache,
+    /// The granted directories, as the operator is told of them.
+    pub(crate) directories: Directories,
 }
 
 /// What the instances of one store are given, in whichever process they run. There is no credential in it.
@@ -55,6 +59,7 @@ pub(crate) struct State {
     table: ResourceTable,
     wasi: WasiCtx,
     http: wasi::HttpState,
+    files: files::Usage,
     confines: Arc<Confines>,
     outside: Outside,
     log: Log,
@@ -76,9 +81,9 @@ const INCIDENTS_MAX: usize = 4;
 
 impl Record {
     /// Of a call that begins now.
-    fn begin(limits: &Limits) -> Self {
+    fn begin(requests_max: usize, limits: &Limits) -> Self {
         Self {
-            budget: Budget::new(limits.requests, Instant::now() + limits.call),
+            budget: Budget::new(requests_max, Instant::now() + limits.call),
             places: Semaphore::new(limits.concurrency),
             waiting: AtomicUsize::default(),
             incidents: Mutex::default(),
@@ -87,8 +92,11 @@ impl Record {
 
     fn add(&self, incident: Incident) {
         let mut incidents = self.incidents.lock().expect("nothing panics while it holds this lock");
-        if incidents.len() < INCIDENTS_MAX && !incidents.contains(&incident) {
+        if !incidents.contains(&incident) {
             incidents.push(incident);
+            // What explains more is not crowded out by what a plugin provoked before.
+            incidents.sort_by_key(Incident::rank);
+            incidents.truncate(INCIDENTS_MAX);
         }
     }
 
@@ -131,10 +139,15 @@ impl State {
             table,
             wasi: wasi::context(variables, &confines.directories),
             http: wasi::HttpState::new(confines.limits, outside.clone()),
+            files: files::Usage::default(),
             confines,
             outside,
             log: Log::default(),
         }
+    }
+
+    pub(crate) fn take_sights(&mut self) -> Vec<Sight> {
+        self.files.take_sights()
     }
 
     pub(crate) fn take_log(&mut self) -> Log {

@@ -137,6 +137,21 @@ pub const CLOCK_RESOLUTION: Duration = Duration::from_millis(1);
 /// Bytes that an entry point writes to its output at once: a few lines.
 pub const OUTPUT_WRITE_BYTES_MAX: usize = 64 * KIB;
 
+// Files of a plugin, in one call.
+
+/// Files and directories below granted ones that are open at the same time, by a handle or by a stream. A
+/// process has 1,024 descriptors by default, and a host runs several calls.
+pub const OPEN_FILES_MAX: usize = 64;
+/// Files, directories and links that are made, or opened so that they are made if they are not there.
+/// Keeping a secret durably takes three.
+pub const FILES_CREATED_MAX: usize = 256;
+/// Bytes by which files are written or made longer; what a file system makes up before what is written
+/// beyond a file's end counts. Several times the largest value.
+pub const FILE_BYTES_WRITTEN_MAX: u64 = 64 * 1024 * 1024;
+/// Entries of directories that are read; each is in the host's memory until the guest has taken it. A store
+/// of so many secrets on one disk wants another plugin.
+pub const DIRECTORY_ENTRIES_MAX: usize = 100_000;
+
 // What a plugin answers.
 
 /// References in one call of an embedder; more are asked for in several calls.

@@ -7,7 +7,7 @@ use crate::bindings::writer::exports::coffer::secrets::writer::Existing;
 use crate::bindings::{lister, resolver, writer};
 use crate::error::{Cause, Incident, LoadError};
 use crate::gate::Unanswered;
-use crate::imports::{Log, State};
+use crate::imports::{Log, Sight, State};
 use crate::limits;
 use crate::text;
 use serde::{Deserialize, Serialize};
@@ -124,6 +124,11 @@ impl<'p> Instance<'p> {
     /// Instantiates the plugin and asks it.
     pub(crate) async fn ask(&mut self, asked: Asked) -> Result<Answered, Failure> {
         self.act(asked).await.map_err(|error| failure(&error))
+    }
+
+    /// What it saw of files so far.
+    pub(crate) fn take_sights(&mut self) -> Vec<Sight> {
+        self.store.data_mut().take_sights()
     }
 
     /// What it logged so far.

@@ -11,7 +11,7 @@ use crate::component::Capabilities;
 use crate::error::{self, CallError, Cause, OpenError};
 use crate::gate::{Gate, Unanswered};
 use crate::host::{Granted, Host, Isolation, Plugin, StoreConfig};
-use crate::imports::Shared;
+use crate::imports::{Directories, Shared};
 use crate::limits::{self, Limits};
 use crate::mask::Mask;
 use crate::sandbox::Ran;
@@ -64,13 +64,17 @@ impl Store {
             Granted::Only(grants) => grants,
         };
         let base = host.0.base().to_string_lossy().into_owned();
-        let grants = grants.rooted(&base, &host.0.user_home().to_string_lossy())?;
+        let user_home = host.0.user_home().to_string_lossy().into_owned();
+        let grants = grants.rooted(&base, &user_home)?;
+        // What is asked for is only looked at, so asks that cannot be filled in are none.
+        let asked = manifest.asked(&settings).unwrap_or_default().rooted(&base, &user_home);
+        let directories = Directories::of(&grants, &asked.unwrap_or_default());
         let name: Arc<str> = name.into();
         let visible = settings.visible().map(|(name, text)| (name.to_owned(), text)).collect();
         let runs = Runs::open(&host, &plugin, &name, &grants, limits, visible)?;
         let grants = Arc::new(grants);
         let gate = Gate::new(Arc::clone(&grants), Arc::new(settings), limits, host.0.dns());
-        let shared = Shared { gate, cache: Default::default(), grants, limits };
+        let shared = Shared { gate, cache: Default::default(), directories, grants, limits };
         Ok(Self {
             name,
             shared: Arc::new(shared),
@@ -311,9 +315,9 @@ impl Store {
             })
             .collect();
         let environment = self.shared.grants.environment(permits);
-        let crossing = references.len().saturating_mul(self.shared.limits.answer);
         let asked = Asked::Resolve { references: asked };
-        let ran = self.run(&environment, crossing, asked).await.narrow(|answered| match answered {
+        let ran = self.run(&environment, references.len(), asked).await;
+        let ran = ran.narrow(|answered| match answered {
             Answered::Resolve(answers) => Some(answers),
             Answered::Delete(_) | Answered::List(_) | Answered::Put(_) => None,
         });
@@ -423,19 +427,23 @@ impl Store {
     async fn run(
         &self,
         environment: &EnvironmentPermit,
-        crossing_bytes: usize,
+        answers: usize,
         asked: Asked,
     ) -> Ran<Answered> {
         // Waiting for a place is not counted as time of the call.
         let _of_store = self.instances.acquire().await.expect("the semaphore is never closed");
         let _of_host =
             self.host.0.instances.acquire().await.expect("the semaphore is never closed");
-        let crossing_bytes = crossing_bytes.max(self.shared.limits.body);
+        let limits = &self.shared.limits;
+        let crossing_bytes = answers.saturating_mul(limits.answer).max(limits.body);
+        // What an instance may send for all references of a batch is what several instances may that are
+        // given as many.
+        let requests_max = limits.requests * answers.div_ceil(limits::CHUNK_REFERENCES_MAX).max(1);
         let variables = ambient::variables(environment)
             .into_iter()
             .map(|(name, value)| (name, Bytes::new(value.as_bytes().to_vec())))
             .collect::<Vec<_>>();
-        let asked = ToInstance { asked, variables, crossing_bytes };
+        let asked = ToInstance { asked, variables, crossing_bytes, requests_max };
         self.runs.ask(&self.host, &self.shared, asked).await
     }
 

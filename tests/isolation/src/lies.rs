@@ -72,7 +72,7 @@ fn lie_to(socket: &mut UnixStream, lie: &str) -> io::Result<()> {
         // An answer with a value, and a log of more lines and bytes than may be kept, of which more were
         // dropped than can be counted.
         "log" => {
-            let mut message = vec![1, 0, 0, 3, 1, 0, 1, b'v', 0, 0];
+            let mut message = vec![1, 0, 0, 3, 1, 0, 1, b'v', 0, 0, 0];
             message.extend([0xa0, 0x8d, 0x06]);
             for _ in 0..100_000 {
                 message.extend([2, 1, b'x']);
@@ -92,9 +92,9 @@ fn frame(message: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// `FromWorker::Ended`, with a log that is empty.
+/// `FromWorker::Ended`, with no sights and a log that is empty.
 fn ended(call: u8, answer: &[u8]) -> Vec<u8> {
-    frame(&[&[1, call], answer, &[0, 0]].concat())
+    frame(&[&[1, call], answer, &[0, 0, 0]].concat())
 }
 
 /// Until it is ended, and not before.

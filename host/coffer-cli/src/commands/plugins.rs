@@ -104,6 +104,7 @@ fn inspect(global: &Global, stores: &Stores, plugin: &str) -> anyhow::Result<()>
                 "default": setting.default,
                 "required": required,
                 "credential": setting.credential,
+                "aliases": setting.aliases,
             });
             (name.to_owned(), value)
         })
@@ -164,8 +165,9 @@ fn inspect(global: &Global, stores: &Stores, plugin: &str) -> anyhow::Result<()>
                 .map(|(name, setting, required)| {
                     let default = setting.default.as_ref().map(ToString::to_string);
                     let credential = if setting.credential { "yes, stays in the host" } else { "" };
+                    let names = [&[name.to_owned()], setting.aliases.as_slice()].concat();
                     vec![
-                        name.to_owned(),
+                        names.join(", "),
                         kind(setting.kind).to_owned(),
                         if required { "required" } else { "" }.to_owned(),
                         default.unwrap_or_default(),

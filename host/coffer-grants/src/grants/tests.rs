@@ -214,6 +214,51 @@ fn each_verb_is_a_word() {
 }
 
 #[test]
+fn what_a_manifest_asks_for_and_is_not_granted_is_known() {
+    let check = |granted: serde_json::Value,
+                 asked: serde_json::Value,
+                 missing: &[&str],
+                 writing: Option<&str>| {
+        let (granted, asked) =
+            (grants(json!({ "directories": granted })), grants(json!({ "directories": asked })));
+        let denied = granted.missing_directories(&asked);
+        let lines: Vec<_> = denied.iter().map(|denied| denied.missing().unwrap()).collect();
+        assert_eq!(lines, missing);
+        for line in lines {
+            assert!(line.starts_with("directories:\n  - host: "), "{line}");
+        }
+        let denied = granted.missing_writing("/secrets", &asked);
+        assert_eq!(denied.as_ref().map(|denied| denied.missing().unwrap()), writing);
+    };
+    let read = json!({ "host": "/mine", "guest": "/secrets", "access": "read-only" });
+    let write = json!({ "host": "/mine", "guest": "/secrets", "access": "read-write" });
+    let asked =
+        json!({ "host": "/srv/s", "guest": "/secrets", "access": "read-write", "create": true });
+    let lines = "directories:\n  - host: /srv/s\n    guest: /secrets\n    access: read-write\n    create: true";
+    check(json!([]), json!([asked]), &[lines], None);
+    check(json!([write]), json!([asked]), &[], None);
+    check(
+        json!([read]),
+        json!([asked]),
+        &[],
+        Some(
+            "directories:\n  - host: /mine\n    guest: /secrets\n    access: read-write   # in the place of read-only\n    create: true",
+        ),
+    );
+    // Nobody asked for it, so nothing is missing.
+    check(json!([]), json!([]), &[], None);
+    check(json!([read]), json!([]), &[], None);
+    check(json!([read]), json!([read]), &[], None);
+    // What the manifest says is quoted.
+    let odd = json!({ "host": "/a: \"\nb", "access": "read-only" });
+    let lines = "directories:\n  - host: \"/a: \\\"\\U0000000ab\"\n    access: read-only";
+    check(json!([]), json!([odd]), &[lines], None);
+    let long = json!([{ "host": format!("/{}", "a".repeat(1024)), "access": "read-only" }]);
+    let denied = Grants::default().missing_directories(&grants(json!({ "directories": long })));
+    assert_eq!(denied[0].missing(), None);
+}
+
+#[test]
 fn paths_are_made_absolute() {
     let granted = grants(json!({
         "http": [{

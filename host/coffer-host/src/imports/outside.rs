@@ -2,7 +2,7 @@
 //! A plugin that runs in this process has it done here; one that runs in a worker asks the parent, which
 //! decides and does the same. There is one copy of each decision.
 
-use super::{Log, Record, Shared, commands as command};
+use super::{Log, Record, Shared, Sight, commands as command};
 use crate::bindings::coffer::host::{cache, commands};
 use crate::error::{Cause, Incident};
 use crate::gate::{Incoming, Outgoing, SendError};
@@ -149,8 +149,8 @@ pub(crate) struct Here {
 
 impl Here {
     /// For a call whose time begins now.
-    pub(crate) fn begin(shared: &Arc<Shared>) -> Self {
-        let record = Arc::new(Record::begin(&shared.limits));
+    pub(crate) fn begin(shared: &Arc<Shared>, requests_max: usize) -> Self {
+        let record = Arc::new(Record::begin(requests_max, &shared.limits));
         Self { shared: Arc::clone(shared), record }
     }
 
@@ -171,7 +171,8 @@ impl Here {
     }
 
     /// What became of the call.
-    pub(crate) fn ran<T>(&self, answer: Result<T, Cause>, log: Log) -> Ran<T> {
+    pub(crate) fn ran<T>(&self, answer: Result<T, Cause>, sights: Vec<Sight>, log: Log) -> Ran<T> {
+        self.shared.directories.incidents(sights).for_each(|incident| self.record.add(incident));
         let (incidents, unanswered) = (self.record.take(), self.record.budget.unanswered());
         Ran { answer, incidents, unanswered, log }
     }

@@ -1,9 +1,9 @@
-//! WASI 0.2: files below granted directories, granted variables, clocks and randomness; HTTP through the
-//! gate for guests that do not use ours. Standard streams are closed and sockets deny.
+//! WASI 0.2 without files: granted variables, clocks and randomness; HTTP through the gate for guests that do
+//! not use ours. Standard streams are closed and sockets deny.
 
 use super::clocks::{Calendar, SinceCall};
 use super::outside::{HttpRequest, HttpResponse, Refused};
-use super::{Outside, State};
+use super::{Outside, State, files};
 use crate::limits::{self, Limits};
 use crate::secret::Bytes;
 use http_body_util::{BodyExt as _, Full};
@@ -41,6 +41,10 @@ pub(super) fn context(variables: &[(String, Bytes)], directories: &WasiFilesyste
 
 pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     wasmtime_wasi::p2::add_to_linker_async(linker)?;
+    // The engine's own files are among them, and ours take their place.
+    linker.allow_shadowing(true);
+    files::link(linker)?;
+    linker.allow_shadowing(false);
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)
 }
 

@@ -82,15 +82,15 @@ impl Runs {
             #[cfg(target_os = "linux")]
             Self::Apart(workers) => workers.ask(shared, instance).await,
             Self::Here { prepared, confines } => {
-                let ToInstance { asked, variables, crossing_bytes } = instance;
+                let ToInstance { asked, variables, crossing_bytes, requests_max } = instance;
                 let _running = host.0.ticker.run();
-                let here = Here::begin(shared);
+                let here = Here::begin(shared, requests_max);
                 let outside = Outside::Here(here.clone());
                 let state = State::new(Arc::clone(confines), outside, &variables);
                 drop(variables);
                 let mut instance = Instance::new(&host.0.plugins, prepared, state, crossing_bytes);
                 let answer = here.within(async { Ok(instance.ask(asked).await?) }).await;
-                here.ran(answer, instance.take_log())
+                here.ran(answer, instance.take_sights(), instance.take_log())
             }
         }
     }

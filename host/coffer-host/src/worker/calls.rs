@@ -75,6 +75,7 @@ const ALWAYS_HERE: &[libc::c_long] = &[libc::SYS_membarrier];
 const READ: &[libc::c_long] = &[
     libc::SYS_dup,
     libc::SYS_fadvise64,
+    libc::SYS_fstatfs,
     libc::SYS_getdents64,
     libc::SYS_newfstatat,
     libc::SYS_openat,
@@ -93,6 +94,8 @@ const WRITE: &[libc::c_long] = &[
     libc::SYS_mkdirat,
     libc::SYS_pwrite64,
     libc::SYS_pwritev,
+    // How the engine appends.
+    libc::SYS_pwritev2,
     libc::SYS_renameat,
     libc::SYS_renameat2,
     libc::SYS_symlinkat,

@@ -6,7 +6,7 @@ use super::link::{Link, Parent};
 use super::message::{self, Frame, FromWorker, Ready, Setup, Shown, ToWorker, Work, encode};
 use crate::asked::{Answered, Asked, Given};
 use crate::engine::{self, Ticker};
-use crate::imports::{self, Confines, Log, Outside, State};
+use crate::imports::{self, Confines, Log, Outside, Sight, State};
 use crate::limits::{self, Limits};
 use crate::sandbox::{Failure, Instance, Prepared};
 use crate::secret::Bytes;
@@ -268,8 +268,8 @@ impl Inside {
                 Some((call, ended)) = calls.next() => {
                     cancel.remove(&call);
                     // Nobody waits for one that was cancelled.
-                    if let Ok((answer, log)) = ended {
-                        parent.outgoing.send(ending(call, answer, log)?).await.ok()?;
+                    if let Ok((answer, sights, log)) = ended {
+                        parent.outgoing.send(ending(call, answer, sights, log)?).await.ok()?;
                     }
                 }
             }
@@ -282,13 +282,13 @@ impl Inside {
         asked: Asked,
         variables: Vec<(String, Bytes)>,
         crossing_bytes: u64,
-    ) -> (Result<Answered, Failure>, Log) {
+    ) -> (Result<Answered, Failure>, Vec<Sight>, Log) {
         if let (Some(escape), Asked::Resolve { references }) = (self.escape, &asked) {
             let given = |key: &str| {
                 Ok(Given { value: Bytes::new(escape(key)), version: None, expires_at: None })
             };
             let answers = references.iter().map(|reference| given(&reference.key)).collect();
-            return (Ok(Answered::Resolve(answers)), Log::default());
+            return (Ok(Answered::Resolve(answers)), Vec::new(), Log::default());
         }
         let _running = self.ticker.run();
         let state = State::new(Arc::clone(&self.confines), Outside::Parent(link), &variables);
@@ -297,17 +297,23 @@ impl Inside {
         let crossing_bytes = crossing_bytes.min(limits::CROSSING_TOTAL_BYTES_MAX);
         let mut instance = Instance::new(&self.engine, &self.prepared, state, crossing_bytes);
         let answer = instance.ask(asked).await;
-        (answer, instance.take_log())
+        (answer, instance.take_sights(), instance.take_log())
     }
 }
 
 /// The last message of a call.
-fn ending(call: u64, answer: Result<Answered, Failure>, log: Log) -> Option<Frame> {
-    let ended = FromWorker::Ended { call, answer, log: log.into() };
+fn ending(
+    call: u64,
+    answer: Result<Answered, Failure>,
+    sights: Vec<Sight>,
+    log: Log,
+) -> Option<Frame> {
+    let ended = FromWorker::Ended { call, answer, sights, log: log.into() };
     encode(&ended)
         .or_else(|_| {
             let answer = Err(Failure::Limit("bytes handed to the host at once".into()));
-            encode(&FromWorker::Ended { call, answer, log: Log::default().into() })
+            let (sights, log) = (Vec::new(), Log::default().into());
+            encode(&FromWorker::Ended { call, answer, sights, log })
         })
         .ok()
 }

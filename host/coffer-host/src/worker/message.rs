@@ -5,7 +5,7 @@
 //! which are counted.
 
 use crate::asked::{Answered, Asked};
-use crate::imports::{Effect, Logged, Reply};
+use crate::imports::{Effect, Logged, Reply, Sight};
 use crate::limits;
 use crate::sandbox::Failure;
 use crate::secret::Bytes;
@@ -85,7 +85,7 @@ pub(super) enum FromWorker {
     /// The guest of a call wants something of the world.
     Effect { call: u64, number: u64, effect: Effect },
     /// A call is over, and nothing more is said of it.
-    Ended { call: u64, answer: Result<Answered, Failure>, log: Logged },
+    Ended { call: u64, answer: Result<Answered, Failure>, sights: Vec<Sight>, log: Logged },
 }
 
 /// What a worker says when it has closed itself in and read what it works on.
@@ -217,7 +217,8 @@ mod tests {
             Ok(crate::asked::Given { value: value.clone(), version: None, expires_at: None })
         };
         let answer = Ok(Answered::Resolve(values.iter().map(given).collect()));
-        FromWorker::Ended { call: 7, answer, log: crate::imports::Log::default().into() }
+        let log = crate::imports::Log::default().into();
+        FromWorker::Ended { call: 7, answer, sights: Vec::new(), log }
     }
 
     #[test]
@@ -239,7 +240,7 @@ mod tests {
     #[test]
     fn a_message_has_a_greatest_length() {
         // What is around the value: numbers of variants, of the call, of elements, and its length.
-        let around = 14;
+        let around = 15;
         let inside = vec![0; limits::MESSAGE_BYTES_MAX - around];
         assert!(encode(&resolved(&[Bytes::new(inside)])).is_ok());
         let outside = vec![0; limits::MESSAGE_BYTES_MAX];

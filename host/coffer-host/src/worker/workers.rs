@@ -10,7 +10,7 @@ use super::process::{self, End, Launcher, Process};
 use crate::asked::{Answered, ToInstance};
 use crate::component::Capabilities;
 use crate::error::Cause;
-use crate::imports::{Effect, Here, Log, Shared};
+use crate::imports::{Effect, Here, Log, Shared, Sight};
 use crate::limits::{self, Limits};
 use crate::sandbox::{Failure, Ran};
 use crate::text;
@@ -89,15 +89,15 @@ impl Workers {
             Ok(worker) => worker,
             Err(cause) => return Ran::failed(cause),
         };
-        let here = Here::begin(shared);
-        let mut log = Log::default();
+        let here = Here::begin(shared, instance.requests_max);
+        let (mut sights, mut log) = (Vec::new(), Log::default());
         let answer = here.within(async {
-            let (answer, logged) = worker.ask(&here, instance).await?;
-            log = logged;
+            let (answer, seen, logged) = worker.ask(&here, instance).await?;
+            (sights, log) = (seen, logged);
             Ok(answer?)
         });
         let answer = answer.await;
-        here.ran(answer, log)
+        here.ran(answer, sights, log)
     }
 
     /// The worker in use, or a new one if that is gone.
@@ -233,11 +233,11 @@ impl Worker {
         self: &Arc<Self>,
         here: &Here,
         instance: ToInstance,
-    ) -> Result<(Result<Answered, Failure>, Log), Cause> {
+    ) -> Result<(Result<Answered, Failure>, Vec<Sight>, Log), Cause> {
         let (inbox, mut messages) = mpsc::channel(limits::EFFECTS_MAX as usize + 1);
         let Some(call) = self.calls.open(inbox) else { return Err(self.death().await) };
         let mut given_up = GivenUp { worker: self, call, over: false };
-        let ToInstance { asked, variables, crossing_bytes } = instance;
+        let ToInstance { asked, variables, crossing_bytes, requests_max: _ } = instance;
         let crossing_bytes = crossing_bytes as u64;
         self.send(&ToWorker::Call { call, asked, variables, crossing_bytes }).await?;
         let mut effects = FuturesUnordered::new();
@@ -246,9 +246,9 @@ impl Worker {
             tokio::select! {
                 message = messages.recv() => match message {
                     None => return Err(self.death().await),
-                    Some((FromWorker::Ended { answer, log, .. }, _)) => {
+                    Some((FromWorker::Ended { answer, sights, log, .. }, _)) => {
                         given_up.over = true;
-                        return Ok((answer, log.into()));
+                        return Ok((answer, sights, log.into()));
                     }
                     Some((FromWorker::Effect { number, effect, .. }, cost)) => {
                         cost_kib += cost;

@@ -43,6 +43,7 @@ mod manifest;
 mod memory;
 mod plugin_filesystem;
 mod plugin_host;
+mod plugin_vault;
 mod remains;
 mod result;
 mod retry;

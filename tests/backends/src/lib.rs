@@ -1,0 +1,44 @@
+//! Real servers for the tests. Each is a file here that says how the server is installed, once per
+//! version and outside of the tree, and how one is started on loopback. What is started here is stopped
+//! here, by its process; nothing else is.
+
+#![expect(
+    clippy::disallowed_methods,
+    clippy::needless_pass_by_value,
+    clippy::unwrap_used,
+    reason = "this installs and starts programs for tests, and what it stands on is theirs; what a request \
+              has is made for it"
+)]
+
+pub mod client;
+pub mod openbao;
+mod process;
+
+use std::path::PathBuf;
+use std::{env, fs};
+
+/// A server that this knows.
+#[derive(Clone, Copy, Debug)]
+pub struct Backend {
+    /// Its name.
+    pub name: &'static str,
+    /// The version that is installed.
+    pub version: &'static str,
+    /// Installs it unless it is installed, and says where it is.
+    pub install: fn() -> PathBuf,
+    /// Starts one for a person: what is to be told of it, and what stops it when it is dropped.
+    pub start: fn() -> (String, Box<dyn Send>),
+}
+
+/// Every server that this knows.
+pub const BACKENDS: [Backend; 1] = [openbao::BACKEND];
+
+/// Where a version of a server is kept, outside of the tree. The folder exists.
+pub(crate) fn cache(name: &str, version: &str) -> PathBuf {
+    let base = env::var_os("XDG_CACHE_HOME").map(PathBuf::from).unwrap_or_else(|| {
+        PathBuf::from(env::var_os("HOME").expect("there is a home for caches")).join(".cache")
+    });
+    let folder = base.join("coffer/backends").join(format!("{name}-{version}"));
+    fs::create_dir_all(&folder).unwrap();
+    folder
+}

@@ -1,0 +1,53 @@
+//! A server that was started, and is stopped when it is dropped.
+
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+pub(crate) struct Process(Child);
+
+impl Process {
+    /// Starts it, and waits until it prints a line with `ready`. What it prints goes to the file `log`.
+    ///
+    /// # Errors
+    ///
+    /// What it printed, if it ends before.
+    pub(crate) fn start(mut command: Command, ready: &str, log: &Path) -> Result<Self, String> {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(File::create(log.with_extension("err")).unwrap())
+            .spawn()
+            .map_err(|error| format!("{}: {error}", command.get_program().display()))?;
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut file = File::create(log).unwrap();
+        let mut said = String::new();
+        for line in lines.by_ref().map_while(Result::ok) {
+            writeln!(file, "{line}").unwrap();
+            if line.contains(ready) {
+                // A pipe that nobody reads would stop it some day.
+                std::thread::spawn(move || {
+                    lines.map_while(Result::ok).all(|line| writeln!(file, "{line}").is_ok())
+                });
+                return Ok(Self(child));
+            }
+            said += &line;
+            said.push('\n');
+        }
+        let status = child.wait().unwrap();
+        let errors = std::fs::read_to_string(log.with_extension("err")).unwrap_or_default();
+        Err(format!("it ended with {status}:\n{said}{errors}"))
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.0.id()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
