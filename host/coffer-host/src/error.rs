@@ -5,7 +5,6 @@ mod incident;
 
 pub use incident::Incident;
 
-use crate::gate::TlsFault;
 use crate::limits;
 use crate::text;
 use coffer_grants::{
@@ -373,9 +372,10 @@ impl Cause {
     /// What of it an incident can explain.
     fn standing(&self) -> Standing {
         match self {
-            Self::AccessDenied | Self::Other(_) | Self::Unavailable(_) | Self::Unsupported(_) => {
-                Standing::Answer
-            }
+            Self::AccessDenied
+            | Self::Other(_)
+            | Self::Unavailable { .. }
+            | Self::Unsupported(_) => Standing::Answer,
             Self::Contract(_)
             | Self::Deadline { waiting: false, .. }
             | Self::Limit { .. }
