@@ -51,6 +51,14 @@ pub enum LoadError {
     /// It is not WebAssembly.
     #[error("the file is not WebAssembly")]
     NotWasm,
+    /// Compiling it would take too long or too much memory.
+    #[error("the component has more than {max} {what}, too many to compile it safely")]
+    TooComplex {
+        /// How many are allowed.
+        max: u64,
+        /// Of what.
+        what: &'static str,
+    },
     /// It is too large.
     #[error("the component has {bytes} bytes; at most {} are allowed", limits::COMPONENT_BYTES_MAX)]
     TooLarge {
@@ -81,6 +89,7 @@ impl Explain for LoadError {
             | Self::ManifestMissing
             | Self::ManifestTwice
             | Self::NoResolver { .. }
+            | Self::TooComplex { .. }
             | Self::TooLarge { .. }
             | Self::TooManyInterfaces
             | Self::UnknownImport { .. } => Blame::Plugin,
@@ -102,8 +111,8 @@ impl Explain for LoadError {
             Self::UnknownImport { .. } => {
                 "use a version of the plugin for this version of coffer; nothing can be granted here".into()
             }
-            Self::Compile(_) | Self::Contract(_) | Self::Malformed(..) | Self::TooLarge { .. }
-            | Self::TooManyInterfaces => "report this to the plugin's author".into(),
+            Self::Compile(_) | Self::Contract(_) | Self::Malformed(..) | Self::TooComplex { .. }
+            | Self::TooLarge { .. } | Self::TooManyInterfaces => "report this to the plugin's author".into(),
         }
     }
 }

@@ -23,6 +23,7 @@ pub mod limits;
 mod mask;
 mod sandbox;
 mod secret;
+mod shape;
 mod store;
 mod text;
 
