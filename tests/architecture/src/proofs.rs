@@ -25,7 +25,14 @@ fn tests(files: &[(String, String)]) -> BTreeMap<&str, BTreeSet<&str>> {
 fn tests_of(text: &str) -> BTreeSet<&str> {
     let mut tests = BTreeSet::new();
     let mut marked = false;
-    for line in text.lines().map(str::trim) {
+    let mut table = false;
+    for line in text.lines() {
+        // A macro that is given names makes tests of them.
+        table = (table && line != "}") || (!line.starts_with(' ') && line.ends_with("! {"));
+        if table {
+            tests.extend(line.split_whitespace().filter(|word| is_name(word)));
+        }
+        let line = line.trim();
         marked |= line.starts_with("#[test]") || line.starts_with("#[tokio::test");
         let declared = ["pub(super) ", "pub(crate) ", "async "]
             .iter()
