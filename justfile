@@ -39,9 +39,11 @@ demo: plugins
     export COFFER_BIN
     examples/sensitive-data/demo.sh "{{ target }}/sensitive-data"
 
-# Run all tests, or with `-p CRATE` those of one crate; arguments go to cargo test
+# Run all tests, or with `-p CRATE` those of one crate; arguments go to cargo test. Counts what hostile guests tried
 test *arguments: plugins
-    cargo test {{ if arguments =~ '(^| )(-p|--package)' { "" } else { "--workspace --exclude guests" } }} {{ arguments }}
+    cargo build --quiet -p guest-artifacts
+    cargo test {{ if arguments =~ '(^| )(-p|--package)' { "" } else { "--workspace --exclude guests" } }} {{ arguments }} \
+        | "{{ target }}/debug/tally" {{ if arguments == "" { "--all" } else { "" } }}
 
 # Fail every call to a file that a command makes, and kill as many processes as told, at moments from a seed
 torture cycles="1000" seed="": plugins

@@ -20,7 +20,8 @@ const UNWRITABLE: &str = "unwritable";
 /// that is taken from it where modes matter.
 const SCRIPT: &str = r#"
 set -eu
-here=$1 what=$2 secrets=$1/disk/home/secrets
+here=$1 what=$2 home=$1/disk/home
+secrets=$home/secrets
 shift 2
 mkdir "$here/disk"
 mount -t tmpfs -o size=4m,mode=700 none "$here/disk"

@@ -63,6 +63,14 @@ pub enum LoadError {
     /// It is not WebAssembly.
     #[error("the file is not WebAssembly")]
     NotWasm,
+    /// Compiling it would take too long or too much memory.
+    #[error("the component has more than {max} {what}, too many to compile it safely")]
+    TooComplex {
+        /// How many are allowed.
+        max: u64,
+        /// Of what.
+        what: &'static str,
+    },
     /// It is too large.
     #[error("the component has {bytes} bytes; at most {} are allowed", limits::COMPONENT_BYTES_MAX)]
     TooLarge {
@@ -97,6 +105,7 @@ impl Explain for LoadError {
             | Self::ManifestMissing
             | Self::ManifestTwice
             | Self::NoResolver { .. }
+            | Self::TooComplex { .. }
             | Self::TooLarge { .. }
             | Self::TooManyInterfaces
             | Self::UnknownImport { .. } => Blame::Plugin,
@@ -127,6 +136,7 @@ impl Explain for LoadError {
             | Self::CompileLimit { .. }
             | Self::Contract(_)
             | Self::Malformed(..)
+            | Self::TooComplex { .. }
             | Self::TooLarge { .. }
             | Self::TooManyInterfaces => "report this to the plugin's author".into(),
         }

@@ -148,6 +148,8 @@ impl Inner {
         if let Some(component) = kept {
             return Ok(component);
         }
+        // What was compiled once and kept has been through this.
+        crate::shape::check(bytes)?;
         let component = Component::from_binary(engine, bytes)
             .map_err(|error| LoadError::Compile(crate::text::escape(&format!("{error:#}"))))?;
         if let Some(compiled) = &self.compiled {

@@ -24,6 +24,7 @@ pub mod limits;
 mod mask;
 mod sandbox;
 mod secret;
+mod shape;
 mod store;
 mod text;
 pub mod worker;

@@ -222,7 +222,7 @@ impl Store {
     pub async fn list(&self, prefix: &str) -> Result<Vec<String>, CallError> {
         let mut keys = Vec::new();
         let mut cursor = None;
-        loop {
+        for _ in 0..limits::LISTED_PAGES_MAX {
             let (page, next) = self.list_page(prefix, cursor.take()).await?;
             // A listing that goes on without giving anything would go on for ever.
             if page.is_empty() && next.is_some() {
@@ -242,6 +242,8 @@ impl Store {
             }
             cursor = next;
         }
+        let limit = format!("{} pages in a listing", limits::LISTED_PAGES_MAX);
+        Err(self.failure(Verb::List, &[], Cause::Limit { limit }))
     }
 
     async fn list_page(

@@ -25,11 +25,19 @@ fn tests(files: &[(String, String)]) -> BTreeMap<&str, BTreeSet<&str>> {
 fn tests_of(text: &str) -> BTreeSet<&str> {
     let mut tests = BTreeSet::new();
     let mut marked = false;
-    for line in text.lines().map(str::trim) {
+    let mut table = false;
+    for line in text.lines() {
+        // A macro that is given names makes tests of them.
+        table = (table && line != "}") || (!line.starts_with(' ') && line.ends_with("! {"));
+        if table {
+            tests.extend(line.split_whitespace().filter(|word| is_name(word)));
+        }
+        let line = line.trim();
         marked |= line.starts_with("#[test]") || line.starts_with("#[tokio::test");
-        // A test that stands for a guest is seen by the suite above it.
-        let line = line.trim_start_matches("pub(super) ").trim_start_matches("pub(crate) ");
-        let declared = line.trim_start_matches("async ").strip_prefix("fn ");
+        let declared = ["pub(super) ", "pub(crate) ", "async "]
+            .iter()
+            .fold(line, |line, word| line.strip_prefix(word).unwrap_or(line))
+            .strip_prefix("fn ");
         if let Some(name) = declared.and_then(|rest| rest.split(['(', '<']).next())
             && std::mem::take(&mut marked)
         {
@@ -148,7 +156,10 @@ fn a_test_that_is_not_there_is_seen() {
     let file = |path: &str, text: &str| (path.to_owned(), text.to_owned());
     let files = [
         file("host/x/src/a.rs", "#[test]\nfn it_holds() {}\nfn no_test() {}\n"),
-        file("host/x/tests/b.rs", "#[tokio::test]\n#[expect(x)]\nasync fn it_waits() {}\n"),
+        file(
+            "host/x/tests/b.rs",
+            "#[tokio::test]\n#[expect(x)]\npub(super) async fn it_waits() {}\n",
+        ),
         file("README.md", "#[test]\nfn not_here() {}\n"),
     ];
     let check = |text: &str, heading: Option<&str>, expected: &[&str]| {

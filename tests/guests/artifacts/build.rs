@@ -1,5 +1,6 @@
-//! Lists the guests by suite. A guest whose name begins with no known suite fails the build, and a guest
-//! that its suite does not run fails the suite's.
+//! Lists the behaviours by suite: guests in Rust, components written by hand, and functions that make
+//! components. One whose name begins with no known suite fails the build, and one that its suite does not
+//! run fails the suite's.
 #![expect(
     clippy::disallowed_macros,
     clippy::disallowed_methods,
@@ -11,26 +12,28 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-const SUITES: [&str; 14] = [
-    "command", "cpu", "dns", "env", "fs", "http", "import", "log", "manifest", "memory", "result",
-    "state", "time", "trap",
+const SUITES: [&str; 15] = [
+    "command", "cpu", "dns", "env", "fs", "http", "import", "load", "log", "manifest", "memory",
+    "result", "state", "time", "trap",
 ];
 
 fn main() {
     let manifest = PathBuf::from(variable("CARGO_MANIFEST_DIR"));
-    let guests = manifest.parent().expect("the crate is below the guests").join("src/bin");
-    println!("cargo::rerun-if-changed={}", guests.display());
+    let guests = manifest.parent().expect("the crate is below the guests");
+    let written = guests.join("written");
+    let mut names = files(&guests.join("src/bin"));
+    names.extend(files(&written));
+    names.extend(functions(&manifest.join("src/generated.rs")));
 
     let mut suites: BTreeMap<&str, BTreeSet<String>> =
         SUITES.into_iter().map(|suite| (suite, BTreeSet::new())).collect();
-    for entry in fs::read_dir(&guests).expect("the guests are there") {
-        let path = entry.expect("the guests can be listed").path();
-        let name =
-            path.file_stem().and_then(|name| name.to_str()).expect("guests have plain names");
+    for name in names {
         let suite = name.split('_').next().unwrap_or_default();
         match suites.get_mut(suite) {
-            Some(guests) => guests.insert(name.to_owned()),
-            None => panic!("the guest {name} belongs to no suite; the suites are {SUITES:?}"),
+            Some(behaviours) => {
+                assert!(behaviours.insert(name.clone()), "there are two behaviours {name}");
+            }
+            None => panic!("the behaviour {name} belongs to no suite; the suites are {SUITES:?}"),
         };
     }
 
@@ -40,16 +43,47 @@ fn main() {
     let mut source = String::new();
     let components = target.join("wasm32-unknown-unknown/plugin");
     let _ = writeln!(source, "const COMPONENTS: &str = {:?};", path(&components));
-    for (suite, guests) in suites {
-        let _ = writeln!(source, "/// Calls `$mac!(name)` for each guest of the suite `{suite}`.");
+    let _ = writeln!(source, "const WRITTEN: &str = {:?};", path(&written));
+    let tests: Vec<String> = suites
+        .iter()
+        .flat_map(|(suite, behaviours)| {
+            behaviours.iter().map(move |name| format!("{suite}::{name}"))
+        })
+        .collect();
+    let _ = writeln!(
+        source,
+        "/// The tests of all behaviours.\npub const TESTS: &[&str] = &{tests:?};"
+    );
+    for (suite, behaviours) in suites {
+        let _ =
+            writeln!(source, "/// Calls `$mac!(name)` for each behaviour of the suite `{suite}`.");
         let _ =
             writeln!(source, "#[macro_export]\nmacro_rules! foreach_{suite} {{ ($mac:ident) => {{");
-        for guest in guests {
-            let _ = writeln!(source, "    $mac!({guest});");
+        for name in behaviours {
+            let _ = writeln!(source, "    $mac!({name});");
         }
         let _ = writeln!(source, "}} }}");
     }
-    fs::write(out.join("guests.rs"), source).expect("cargo made OUT_DIR for this");
+    fs::write(out.join("behaviours.rs"), source).expect("cargo made OUT_DIR for this");
+}
+
+/// The names of the files in a folder, without what they end in.
+fn files(folder: &Path) -> Vec<String> {
+    println!("cargo::rerun-if-changed={}", folder.display());
+    let entries = fs::read_dir(folder).expect("the behaviours are there");
+    let name = |entry: std::io::Result<fs::DirEntry>| {
+        let path = entry.expect("the behaviours can be listed").path();
+        path.file_stem().and_then(|name| name.to_str()).expect("they have plain names").to_owned()
+    };
+    entries.map(name).collect()
+}
+
+/// The names of the public functions in a file.
+fn functions(file: &Path) -> Vec<String> {
+    println!("cargo::rerun-if-changed={}", file.display());
+    let text = fs::read_to_string(file).expect("the file is there");
+    let name = |line: &str| Some(line.strip_prefix("pub fn ")?.split_once('(')?.0.to_owned());
+    text.lines().filter_map(name).collect()
 }
 
 fn variable(name: &str) -> String {

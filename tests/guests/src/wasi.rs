@@ -13,12 +13,17 @@ wit_bindgen::generate!({
             import wasi:cli/stdin@0.2.12;
             import wasi:cli/stdout@0.2.12;
             import wasi:cli/stderr@0.2.12;
+            import wasi:cli/terminal-stdin@0.2.12;
+            import wasi:cli/terminal-stdout@0.2.12;
+            import wasi:cli/terminal-stderr@0.2.12;
             import wasi:clocks/monotonic-clock@0.2.12;
             import wasi:clocks/wall-clock@0.2.12;
             import wasi:config/store@0.2.0-rc.1;
             import wasi:filesystem/preopens@0.2.12;
             import wasi:filesystem/types@0.2.12;
             import wasi:http/outgoing-handler@0.2.12;
+            import wasi:logging/logging@0.1.0-draft;
+            import wasi:random/insecure@0.2.12;
             import wasi:random/random@0.2.12;
             import wasi:sockets/instance-network@0.2.12;
             import wasi:sockets/ip-name-lookup@0.2.12;

@@ -271,6 +271,15 @@ mod tests {
         check(|_| {}, "");
         check(|o| o.run = "../x".into(), "letters and digits");
         check(|o| o.run = String::new(), "letters and digits");
+        check(|o| o.run = "0".repeat(limits::RUN_ID_BYTES_MAX), "");
+        check(|o| o.run = "0".repeat(limits::RUN_ID_BYTES_MAX + 1), "letters and digits");
+        // Paths.
+        let of = |bytes: usize| format!("/{}", "p".repeat(bytes - 1));
+        for (bytes, fits) in [(limits::PATH_BYTES_MAX, true), (limits::PATH_BYTES_MAX + 1, false)] {
+            let mut operation = shim::operation();
+            operation.files.insert(of(bytes), canary());
+            assert_eq!(operation.check().is_ok(), fits, "{bytes}");
+        }
         // Names.
         for name in ["", "A=B", "A,B", "A B", "9A", "-e", "A\n", "É"] {
             let mut operation = shim::operation();

@@ -301,6 +301,25 @@ mod tests {
         gone.await;
     }
 
+    /// One that does not listen is killed after its grace, and one that left the group with the pipe is not
+    /// waited for.
+    #[tokio::test]
+    async fn a_program_that_does_not_listen_is_killed() {
+        let bench = Bench::new();
+        bench.program("deaf", "trap '' TERM; setsid sleep 60 & while :; do sleep 1; done");
+        let path = bench.machine().path;
+        let begun = std::time::Instant::now();
+        let exit = Program::find(path.as_deref(), "deaf")
+            .unwrap()
+            .run(Sink::Drop, Sink::Drop, Duration::from_millis(500), pin!(std::future::pending()))
+            .await;
+        assert!(matches!(exit, Err(DriverError::Deadline { .. })));
+        let (least, most) = (limits::GRACE, limits::GRACE + limits::DRAIN_MAX);
+        // The rest is for a machine that has other things to do.
+        let most = most + Duration::from_secs(20);
+        assert!((least..most).contains(&begun.elapsed()), "{:?}", begun.elapsed());
+    }
+
     #[tokio::test]
     async fn a_writer_that_fails_does_not_end_the_program() {
         struct Broken;

@@ -55,8 +55,8 @@ pub(super) async fn run(
     let unreadable = |error: std::io::Error| {
         Error::Other(format!("the program's output cannot be read: {error}"))
     };
-    let mut group = Group(child);
-    let mut stdout = group.0.stdout.take().expect("it was piped");
+    let mut group = Group::of(child);
+    let mut stdout = group.child.stdout.take().expect("it was piped");
     let mut output = Zeroizing::new(Vec::with_capacity(4096));
     let limit = limits::COMMAND_OUTPUT_BYTES_MAX;
     let read = (&mut stdout).take(limit as u64 + 1).read_to_end(&mut output).await;
@@ -64,24 +64,38 @@ pub(super) async fn run(
     if output.len() > limit {
         return Err(Error::TooLarge(limit as u64));
     }
-    let status = group.0.wait().await.map_err(unreadable)?;
+    let status = group.child.wait().await.map_err(unreadable)?;
     if status.success() { Ok(output.into()) } else { Err(Error::Failed(code(status))) }
 }
 
 /// A command and what it started, as long as they have not left its process group. Killed when dropped,
-/// unless the command has ended.
-struct Group(Child);
+/// also what the command left behind when it ended.
+struct Group {
+    child: Child,
+    #[cfg(unix)]
+    id: Option<rustix::process::Pid>,
+}
+
+impl Group {
+    fn of(child: Child) -> Self {
+        #[cfg(unix)]
+        let id = child.id().and_then(|id| rustix::process::Pid::from_raw(i32::try_from(id).ok()?));
+        Self {
+            child,
+            #[cfg(unix)]
+            id,
+        }
+    }
+}
 
 #[cfg(unix)]
 impl Drop for Group {
     fn drop(&mut self) {
-        use rustix::process::{Pid, Signal, kill_process_group};
-        // The number is there until the end of the child was taken notice of, so it is nobody else's.
-        let id = self.0.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
-        if let Some(id) = id {
-            // It may have ended by itself meanwhile.
-            let _ = kill_process_group(id, Signal::KILL);
-        }
+        // While somebody is left in the group its number is nobody else's; and nobody else can have got it in
+        // the moment since the command was waited for. It fails if nobody is left, which is what is wanted.
+        let _ = self
+            .id
+            .map(|id| rustix::process::kill_process_group(id, rustix::process::Signal::KILL));
     }
 }
 

@@ -121,6 +121,73 @@ async fn a_command_ends_with_the_call() {
     ended.await.expect("both processes end");
 }
 
+/// Waits until the processes whose numbers are in the file are gone.
+async fn gone(pids: &Path) {
+    let pids = std::fs::read_to_string(pids).unwrap();
+    assert!(!pids.trim().is_empty());
+    let ended = tokio::time::timeout(Duration::from_secs(20), async {
+        while pids.split_whitespace().any(runs) {
+            tokio::task::yield_now().await;
+        }
+    });
+    ended.await.unwrap_or_else(|_| panic!("these should have ended: {pids}"));
+}
+
+/// Whatever a command does to live on, it ends with the call, and with it what it started.
+#[tokio::test]
+async fn a_command_that_will_not_end_is_ended() {
+    for script in [
+        // It does not listen.
+        "trap '' TERM INT HUP; echo $$ > PIDS; while :; do sleep 1; done",
+        // It has nothing more to say, and goes on.
+        "echo $$ > PIDS; exec >&- 2>&-; while :; do sleep 1; done",
+        // It talks where nobody listens.
+        "echo $$ > PIDS; while :; do echo x >&2; done",
+        // Somebody else holds the pipe.
+        "sleep 1000 & echo $! > PIDS; exit 0",
+        // It forks and forks.
+        "for i in 1 2 3 4 5 6 7 8; do (sleep 1000; :) & echo $! >> PIDS; done; wait",
+    ] {
+        let directory = tempfile::TempDir::new().unwrap();
+        let pids = directory.path().join("pids");
+        let script = script.replace("PIDS", pids.to_str().unwrap());
+        let store = Stage::of("command_run")
+            .grants(json!({ "commands": [["sh", "-c", script]] }))
+            .limits(Limits { call: Duration::from_millis(1_500), ..Limits::default() })
+            .open();
+        let begun = std::time::Instant::now();
+        refused(ask(&store, format!("sh|-c|{script}")).await, "deadline", Blame::Backend);
+        assert!(begun.elapsed() < Duration::from_secs(10), "{script}: {:?}", begun.elapsed());
+        gone(&pids).await;
+    }
+}
+
+/// A command that ends by itself leaves nobody behind.
+#[tokio::test]
+async fn what_a_command_leaves_behind_is_ended() {
+    let directory = tempfile::TempDir::new().unwrap();
+    let pids = directory.path().join("pids");
+    for end in ["echo done", "exit 3"] {
+        let script = format!("sleep 1000 >&- 2>&- & echo $! > {}; {end}", pids.display());
+        let store = store(&json!([["sh", "-c", script]]));
+        let said = ask(&store, format!("sh|-c|{script}")).await.unwrap();
+        assert_eq!(said, if end == "exit 3" { "failed 3" } else { "done\n" });
+        gone(&pids).await;
+    }
+}
+
+#[tokio::test]
+async fn command_again() {
+    let store = Stage::of("command_again")
+        .grants(json!({ "commands": [["true"]] }))
+        .limits(Limits { call: Duration::from_millis(500), ..Limits::default() })
+        .open();
+    let begun = std::time::Instant::now();
+    let error = ask(&store, "true").await.unwrap_err();
+    assert_eq!(error.cause().kind(), "deadline", "{error}");
+    assert!(begun.elapsed() < Duration::from_secs(6), "{:?}", begun.elapsed());
+}
+
 /// Whether the process is there and is not only waiting for its parent to take notice of its end.
 fn runs(pid: &str) -> bool {
     let status = std::fs::read_to_string(Path::new("/proc").join(pid).join("stat"));

@@ -99,7 +99,7 @@ fn what_is_no_entry_point_is_refused() {
     let load = |bytes: &[u8]| host().entry_point(bytes).map(|_| ()).unwrap_err();
     assert!(matches!(load(b""), LoadError::NotWasm));
     assert!(matches!(load(&wat::parse_str("(module)").unwrap()), LoadError::CoreModule));
-    assert!(matches!(load(b"\0asm\x0d\0\x01\0\xff"), LoadError::Compile(_)));
+    assert!(matches!(load(b"\0asm\x0d\0\x01\0\xff"), LoadError::Malformed(..)));
     assert!(matches!(load(&wat::parse_str("(component)").unwrap()), LoadError::Contract(_)));
     // A plugin is none, and it gets no network by being run as one.
     let plugin = load(&guest_artifacts::guest("import_sockets"));

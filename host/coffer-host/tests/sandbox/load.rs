@@ -1,9 +1,12 @@
 //! Loading what is no plugin: each is refused with what is wrong with it, before anything of it runs.
 
 use crate::stage::{Stage, ask, contains, explained, host};
-use crate::written::{MANIFEST, plugin, renamed, with_section};
-use coffer_host::limits::{COMPONENT_BYTES_MAX, INTERFACES_MAX};
+use crate::written::{self, MANIFEST, plugin, renamed, with_section};
+use coffer_host::limits::{self, COMPONENT_BYTES_MAX, INTERFACE_NAME_BYTES_MAX, INTERFACES_MAX};
 use coffer_host::{Blame, LoadError};
+use guest_artifacts::generated;
+
+guest_artifacts::foreach_load!(ran);
 
 #[track_caller]
 fn unloadable(component: &[u8], blame: Blame, expected: &str) -> LoadError {
@@ -34,20 +37,8 @@ fn what_is_no_component_is_refused() {
 }
 
 #[test]
-fn what_is_cut_short_or_changed_is_refused() {
+fn what_has_something_after_its_end_is_refused() {
     let component = guest_artifacts::guest("state_memory");
-    for length in (0..component.len()).step_by(997).chain([4, 7, 8, 9, component.len() - 1]) {
-        let error = host().load(&component[..length]).expect_err("it is cut short");
-        explained(&error, error_blame(&error));
-    }
-    // One byte in a hundred places: refused or another plugin, and never a panic.
-    for at in (8..component.len()).step_by(component.len() / 100) {
-        let mut changed = component.clone();
-        changed[at] ^= 0x55;
-        if let Err(error) = host().load(&changed) {
-            explained(&error, error_blame(&error));
-        }
-    }
     let mut longer = component;
     longer.extend_from_slice(b"trailing");
     unloadable(&longer, Blame::Plugin, "malformed");
@@ -151,17 +142,223 @@ fn an_import_that_nobody_offers_is_refused() {
     }
 }
 
+macro_rules! switched_off {
+    ($($name:ident $expected:literal)*) => { $(
+        #[test]
+        fn $name() {
+            let error = host().load(&written::written(stringify!($name))).unwrap_err();
+            contains(&explained(&error, Blame::Plugin), $expected);
+            assert!(matches!(error, LoadError::Compile(_) | LoadError::Malformed(..)), "{error}");
+        }
+    )* };
+}
+
+switched_off! {
+    load_exceptions "exceptions"
+    load_gc "gc"
+    load_invalid "values remaining on stack"
+    load_memory64 "memory64"
+    load_page_size "page"
+    load_relaxed_simd "relaxed SIMD"
+    load_shared "shared"
+    load_stack_switching "stack switching"
+    load_threads "threads"
+    load_wide "wide arithmetic"
+}
+
+/// A plugin with these fields besides what it needs.
+fn with_fields(fields: &str) -> Vec<u8> {
+    plugin(&format!(r#"(memory (export "memory") 1) {fields}"#))
+}
+
+/// A component of this text that has a resolver with nothing in it, so that it is looked at further.
+fn resolving(text: &str) -> Vec<u8> {
+    let resolver = r#"(instance $e) (export "coffer:secrets/resolver@0.1.0" (instance $e)))"#;
+    written(&format!("{} {resolver}", &text[..text.len() - 1]))
+}
+
+/// What of `what` there is too much is refused before it is compiled.
+#[track_caller]
+fn too_complex(component: &[u8], what: &str) {
+    let error = unloadable(component, Blame::Plugin, what);
+    assert!(matches!(error, LoadError::TooComplex { .. }), "{error}");
+}
+
+/// Where the bounds are to the number is tested beside them; here it is that they hold for what is loaded,
+/// and that what is nearly at them can be compiled.
+macro_rules! bounded {
+    ($($name:ident $max:ident $what:literal)*) => { $(
+        #[test]
+        fn $name() {
+            let make = |count| with_fields(&generated::$name(count));
+            too_complex(&make(limits::$max + 1), $what);
+            // What a plugin has anyway counts too.
+            host().load(&make(limits::$max - limits::$max.min(640) / 10)).unwrap();
+        }
+    )* };
+}
+
+bounded! {
+    load_blocks_nested BLOCKS_NESTED_MAX "blocks in one another"
+    load_branches BRANCHES_MAX "branches in one function"
+    load_code FUNCTION_BYTES_MAX "bytes of code in one function"
+    load_data SEGMENTS_MAX "segments of data and elements"
+    load_elements SEGMENTS_MAX "segments of data and elements"
+    load_exports ITEMS_MAX "imports, exports, aliases, globals and segments"
+    load_functions FUNCTIONS_MAX "functions"
+    load_globals ITEMS_MAX "imports, exports, aliases, globals and segments"
+    load_locals LOCALS_MAX "locals of one function"
+    load_loops_nested LOOPS_NESTED_MAX "loops in one another"
+    load_operands OPERANDS_MAX "operands at the same time in one function"
+    load_parameters PARAMETERS_MAX "parameters of one function"
+    load_results RESULTS_MAX "results of one function"
+    load_targets BRANCH_TARGETS_MAX "branch targets in one function"
+    load_types TYPES_MAX "types"
+}
+
 #[test]
-fn what_the_engine_has_switched_off_is_refused() {
-    for (core, expected) in [
-        (r#"(memory (export "memory") i64 1)"#, "memory64"),
-        (r#"(memory (export "memory") 1 1 shared)"#, "shared"),
-        (r#"(memory (export "memory") 1) (type (struct))"#, "gc"),
-        (r#"(memory (export "memory") 1) (tag)"#, "exceptions"),
-        (r#"(memory (export "memory") 1 (pagesize 1))"#, "page"),
-    ] {
-        let error = host().load(&plugin(core)).expect_err(expected);
-        assert!(matches!(error, LoadError::Compile(_)), "{expected}: {error}");
-        explained(&error, Blame::Plugin);
+fn load_tangle() {
+    // 4,001 squared times 252 is 4e9, of which eight are within 2^35, and nine are not.
+    too_complex(&with_fields(&generated::load_tangle(9, 4000, 250)), "entanglement");
+    host().load(&with_fields(&generated::load_tangle(1, 1000, 250))).unwrap();
+}
+
+#[test]
+fn load_modules() {
+    too_complex(&resolving(&generated::load_modules(limits::MODULES_MAX + 1)), "modules");
+}
+
+#[test]
+fn load_components() {
+    too_complex(&resolving(&generated::load_components(limits::COMPONENTS_MAX)), "components");
+}
+
+#[test]
+fn load_components_nested() {
+    too_complex(&resolving(&generated::load_components_nested(90)), "components");
+}
+
+#[test]
+fn load_laughs() {
+    too_complex(&resolving(&generated::load_laughs(4, 4)), "instances of components");
+    // So many that nobody could wait for it.
+    too_complex(&resolving(&generated::load_laughs(40, 100)), "instances of components");
+}
+
+#[test]
+fn load_laughs_of_modules() {
+    too_complex(&resolving(&generated::load_laughs_of_modules(3, 5)), "instances of modules");
+}
+
+#[test]
+fn load_argument() {
+    too_complex(&resolving(&generated::load_argument()), "passed as arguments");
+}
+
+#[test]
+fn load_aliases() {
+    too_complex(&resolving(&generated::load_aliases(limits::ITEMS_MAX + 1)), "aliases");
+}
+
+/// The engine has bounds of its own for types.
+#[test]
+fn load_types_deep() {
+    let deep = resolving(&generated::load_types_deep(1000));
+    unloadable(&deep, Blame::Plugin, "nesting");
+}
+
+#[test]
+fn load_types_doubling() {
+    let wide = resolving(&generated::load_types_doubling(40));
+    unloadable(&wide, Blame::Plugin, "type size");
+}
+
+#[test]
+fn load_lying_section() {
+    for more in [1, 2, 100] {
+        unloadable(&generated::load_lying_section(more), Blame::Plugin, "malformed");
     }
+    unloadable(&generated::load_lying_section(0), Blame::Plugin, "no manifest");
+}
+
+#[test]
+fn load_overlong_length() {
+    unloadable(&generated::load_overlong_length(), Blame::Plugin, "malformed");
+}
+
+#[test]
+fn load_truncated() {
+    let component = plugin(r#"(memory (export "memory") 1)"#);
+    for cut in generated::load_truncated(&component) {
+        let error = host().load(cut).expect_err("it is cut short");
+        explained(&error, error_blame(&error));
+    }
+}
+
+/// Bits of a real plugin flipped: refused, or a plugin that runs within its limits; never a panic.
+#[tokio::test]
+async fn load_flipped() {
+    let guest = guest_artifacts::guest("state_trap");
+    let limits = limits::Limits {
+        call: std::time::Duration::from_millis(100),
+        memory: 4 << 20,
+        ..limits::Limits::default()
+    };
+    // A host of its own: what it loads is forgotten with it.
+    let host = coffer_host::Host::builder().instances(64).build().unwrap();
+    let (mut refused, mut ran) = (0, 0);
+    for changed in generated::load_flipped(&guest, 2_000) {
+        match host.load(&changed) {
+            Ok(plugin) => {
+                let config = coffer_host::StoreConfig { limits, ..Default::default() };
+                let store = host.store("flipped", &plugin, config).unwrap();
+                if let Err(error) = ask(&store, "x").await {
+                    assert!(!matches!(error.cause(), coffer_host::Cause::Host(_)), "{error}");
+                }
+                ran += 1;
+            }
+            Err(error) => {
+                explained(&error, error_blame(&error));
+                refused += 1;
+            }
+        }
+    }
+    assert!(refused > 200 && ran > 200, "{refused} refused, {ran} ran");
+}
+
+/// Names that would deceive who reads them, wherever a component can have one.
+#[test]
+fn a_name_that_deceives_is_escaped() {
+    for name in ["\u{1b}[2J", "a\u{202e}b", "a\u{200b}b", "a\u{7}"] {
+        let quoted: String = name.chars().map(|c| format!("\\u{{{:x}}}", u32::from(c))).collect();
+        let component = written(&format!("(component (import \"{quoted}\" (func)))"));
+        let error = host().load(&component).unwrap_err();
+        explained(&error, Blame::Plugin);
+        let component = with_fields(&format!("(func (export \"{quoted}\"))"));
+        host().load(&component).unwrap();
+        // Sections that say who made it, and names for debuggers, are not read.
+        let real = guest_artifacts::guest("state_memory");
+        for section in ["name", "producers", "component-name", name] {
+            host().load(&with_section(&real, section, name.as_bytes())).unwrap();
+        }
+    }
+    // Not even text.
+    let real = renamed(&guest_artifacts::guest("import_random"), "wasi:random", "wasi:rand\u{e9}");
+    let mut broken = real;
+    let at = broken.windows(2).position(|pair| pair == "\u{e9}".as_bytes()).unwrap();
+    broken[at] = 0xff;
+    explained(&host().load(&broken).unwrap_err(), Blame::Plugin);
+}
+
+#[test]
+fn the_name_of_an_interface_is_bounded() {
+    let import = |bytes: usize| {
+        let name = format!("a:b/{}@0.1.0", "c".repeat(bytes - "a:b/@0.1.0".len()));
+        let component = written(&format!("(component (import \"{name}\" (instance)))"));
+        host().load(&component).unwrap_err()
+    };
+    let inside = import(INTERFACE_NAME_BYTES_MAX);
+    assert!(matches!(inside, LoadError::NoResolver { .. }), "{inside}");
+    let outside = import(INTERFACE_NAME_BYTES_MAX + 1);
+    assert!(matches!(outside, LoadError::UnknownImport { .. }), "{outside}");
 }

@@ -156,3 +156,50 @@ async fn a_large_value_is_hidden() {
     }
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
 }
+
+#[tokio::test]
+async fn log_secret_then_endless() {
+    let limits = coffer_host::limits::Limits {
+        call: Duration::from_millis(200),
+        ..coffer_host::limits::Limits::default()
+    };
+    let store = Stage::of("log_secret_then_endless").limits(limits).open();
+    let seen = Seen::begin();
+    refused(ask(&store, "hunter2-canary").await, "deadline", Blame::Plugin);
+    let text = seen.lines().join("\n");
+    contains(&text, "is withheld");
+    lacks(&text, "hunter2");
+}
+
+#[tokio::test]
+async fn log_put() {
+    let store = Stage::of("log_put").open();
+    let seen = Seen::begin();
+    let value = crate::stage::value("hunter2-canary");
+    let key = crate::stage::secret("k");
+    store.put(&key, &value, coffer_host::Existing::Replace).await.unwrap();
+    let text = seen.lines().join("\n");
+    contains(&text, "keeping *******");
+    lacks(&text, "hunter2");
+}
+
+#[tokio::test]
+async fn log_encodings() {
+    let store = Stage::of("log_encodings").open();
+    let seen = Seen::begin();
+    ask(&store, "hunter2 \"canary\"").await.unwrap();
+    let text = seen.lines().join("\n");
+    contains(&text, "url ******* json \"*******\" hexadecimal *******");
+    lacks(&text, "unter2");
+    lacks(&text, "756E746572");
+}
+
+#[tokio::test]
+async fn log_context() {
+    let store = Stage::of("log_context").open();
+    let seen = Seen::begin();
+    ask(&store, "hunter2-canary").await.unwrap();
+    let text = seen.lines().join("\n");
+    contains(&text, "innocent");
+    lacks(&text, "hunter2");
+}

@@ -118,3 +118,8 @@ fn settings_are_held_against_it() {
     let error = open(json!({ "token": { "hunter2": "hunter2" } })).unwrap_err();
     crate::stage::lacks(&explained(&error, Blame::Operator), "hunter2");
 }
+
+#[test]
+fn manifest_appended() {
+    unloadable(&guest_artifacts::guest("manifest_appended"), "malformed");
+}

@@ -106,3 +106,52 @@ fn beyond(core: &str) {
     let text = crate::stage::explained(&error, Blame::Plugin);
     lacks(&text, "panic");
 }
+
+#[tokio::test]
+async fn memory_pieces() {
+    let store = Stage::of("memory_pieces").limits(megabyte()).open();
+    let text = refused(ask(&store, "").await, "trap", Blame::Plugin);
+    contains(&text, "no memory left");
+}
+
+/// What is given back can be used again.
+#[tokio::test]
+async fn memory_again() {
+    let store = Stage::of("memory_again").limits(megabyte()).open();
+    assert_eq!(ask(&store, "100").await.unwrap(), (100 * MIB / 2).to_string());
+}
+
+#[tokio::test]
+async fn memory_start() {
+    let store = Stage::written("memory_start").limits(megabyte()).open();
+    assert_eq!(ask(&store, "").await.unwrap(), "");
+}
+
+#[tokio::test]
+async fn memory_many() {
+    let store = Stage::written("memory_many").limits(megabyte()).open();
+    assert_eq!(ask(&store, "").await.unwrap(), "");
+}
+
+#[test]
+fn memory_4gib() {
+    beyond(&guest_artifacts::written("memory_4gib"));
+}
+
+#[test]
+fn memory_table() {
+    beyond(&guest_artifacts::written("memory_table"));
+}
+
+#[tokio::test]
+async fn memory_data() {
+    let text = refused(ask(&Stage::written("memory_data").open(), "").await, "trap", Blame::Plugin);
+    contains(&text, "out of bounds memory access");
+}
+
+#[tokio::test]
+async fn memory_elements() {
+    let store = Stage::written("memory_elements").open();
+    let text = refused(ask(&store, "").await, "trap", Blame::Plugin);
+    contains(&text, "out of bounds table access");
+}

@@ -2,7 +2,11 @@
 
 use crate::stage::{Stage, ask, contains, lacks, refused, secret, told, value};
 use coffer_host::grants::{Reference, Source};
-use coffer_host::limits::{GUEST_TEXT_BYTES_MAX, Limits, REFERENCES_MAX, VERSION_BYTES_MAX};
+use coffer_host::limits::{
+    BODY_BYTES_MAX, CROSSING_BYTES_MAX, CROSSING_TOTAL_BYTES_MAX, GUEST_TEXT_BYTES_MAX,
+    LISTED_KEYS_MAX, LISTED_PAGES_MAX, Limits, MEMORY_BYTES_MAX, PAGE_KEYS_MAX, REFERENCES_MAX,
+    VERSION_BYTES_MAX,
+};
 use coffer_host::{Blame, Cause, Existing, MASK, Store};
 
 guest_artifacts::foreach_result!(ran);
@@ -189,4 +193,105 @@ async fn result_list() {
     let error = store.put(&secret("k"), &value("v"), Existing::Keep).await.unwrap_err();
     assert!(matches!(error.cause(), Cause::Capability(_)));
     refused(store.delete(&secret("k")).await, "capability", Blame::Operator);
+}
+
+/// What crosses at once, beyond values and bodies.
+#[tokio::test]
+async fn what_crosses_at_once_is_bounded() {
+    let (body, answer) = (1024, 5);
+    let limits = Limits { body, answer, ..Limits::default() };
+    let store = Stage::of("result_version").limits(limits).open();
+    // What is let across is too long for a version; the answer itself takes some bytes, too.
+    let most = CROSSING_BYTES_MAX + body;
+    refused(ask(&store, (most - 1024).to_string()).await, "contract", Blame::Plugin);
+    let text = refused(ask(&store, (most + 1).to_string()).await, "limit", Blame::Plugin);
+    contains(&text, "bytes handed to the host at once");
+}
+
+/// However many values there may be, so many bytes of them cross at once.
+#[tokio::test]
+async fn what_crosses_in_total_is_bounded() {
+    const MIB: usize = 1 << 20;
+    let limits = Limits {
+        answer: 16 * MIB,
+        body: BODY_BYTES_MAX,
+        memory: MEMORY_BYTES_MAX,
+        concurrency: 1,
+        call: std::time::Duration::from_secs(60),
+        ..Limits::default()
+    };
+    let store = Stage::of("result_bytes").limits(limits).open();
+    let each = 13 * MIB;
+    let inside = vec![told(each.to_string()); CROSSING_TOTAL_BYTES_MAX / each];
+    assert!(store.resolve(&inside).await.iter().all(Result::is_ok));
+    let outside = vec![told(each.to_string()); CROSSING_TOTAL_BYTES_MAX / each + 1];
+    for answer in store.resolve(&outside).await {
+        contains(&refused(answer, "limit", Blame::Plugin), "bytes handed to the host at once");
+    }
+}
+
+#[tokio::test]
+async fn result_keys() {
+    let store = Stage::of("result_keys").open();
+    let text = refused(store.list("2000000").await, "limit", Blame::Plugin);
+    contains(&text, "bytes handed to the host at once");
+    refused(store.list(&(PAGE_KEYS_MAX + 1).to_string()).await, "contract", Blame::Plugin);
+}
+
+#[tokio::test]
+async fn result_pages() {
+    let store = Stage::of("result_pages").open();
+    let pages = LISTED_KEYS_MAX / PAGE_KEYS_MAX;
+    let inside = store.list(&format!("{PAGE_KEYS_MAX}x{pages}")).await.unwrap();
+    assert_eq!(inside.len(), LISTED_KEYS_MAX);
+    let text = refused(store.list(&PAGE_KEYS_MAX.to_string()).await, "limit", Blame::Plugin);
+    contains(&text, &format!("{LISTED_KEYS_MAX} keys in a listing"));
+    // Nor does one that gives a key at a time go on for ever.
+    assert_eq!(store.list(&format!("1x{LISTED_PAGES_MAX}")).await.unwrap().len(), LISTED_PAGES_MAX);
+    let beyond = store.list(&format!("1x{}", LISTED_PAGES_MAX + 1)).await;
+    let text = refused(beyond, "limit", Blame::Plugin);
+    contains(&text, &format!("{LISTED_PAGES_MAX} pages in a listing"));
+}
+
+#[tokio::test]
+async fn result_binary() {
+    let store = Stage::of("result_binary").open();
+    let secret = store.resolve_one(&told("x")).await.unwrap();
+    assert_eq!(secret.expose(), (0..=u8::MAX).collect::<Vec<_>>());
+    assert_eq!(secret.expires_at_ms(), Some(u64::MAX));
+    assert!(secret.expose_text().is_none());
+}
+
+macro_rules! broken {
+    ($($name:ident $expected:literal)*) => { $(
+        #[tokio::test]
+        async fn $name() {
+            let store = Stage::written(stringify!($name)).open();
+            contains(&refused(ask(&store, "x").await, "trap", Blame::Plugin), $expected);
+        }
+    )* };
+}
+
+broken! {
+    result_askew "not aligned"
+    result_beyond "out of bounds"
+    result_case "discriminant"
+    result_discriminant "discriminant"
+    result_huge "out of bounds"
+    result_length "out of bounds"
+    result_list_askew "not aligned"
+    result_pointer "out of bounds"
+    result_realloc_askew "not aligned"
+    result_realloc_beyond "beyond end of memory"
+    result_surrogate "utf-8"
+    result_utf8 "utf-8"
+    result_wrapping "out of bounds"
+}
+
+/// Values that share their memory count each.
+#[tokio::test]
+async fn result_overlap() {
+    let store = Stage::written("result_overlap").open();
+    let text = refused(ask(&store, "x").await, "limit", Blame::Plugin);
+    contains(&text, "bytes handed to the host at once");
 }

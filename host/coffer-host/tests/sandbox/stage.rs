@@ -29,6 +29,11 @@ impl Stage {
         Self::with(guest_artifacts::guest(guest))
     }
 
+    /// For what is written by hand under this name.
+    pub(crate) fn written(name: &str) -> Self {
+        Self::with(crate::written::written(name))
+    }
+
     /// For a component.
     pub(crate) fn with(component: Vec<u8>) -> Self {
         Self {

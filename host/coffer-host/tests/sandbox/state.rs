@@ -1,10 +1,12 @@
 //! State: an instance lives for one call, and nothing of it is seen by the next, by another store, or after
 //! a crash, except for the cache, which belongs to one store.
 
-use crate::stage::{Stage, ask, refused, told};
+use crate::stage::{Stage, ask, refused, secret, told, value};
 use crate::written::plugin;
-use coffer_host::limits::{Limits, MEMORIES_MAX, TABLES_MAX};
-use coffer_host::{Blame, Host, Store};
+use coffer_host::limits::{
+    CACHE_BYTES_MAX, CACHE_ENTRIES_MAX, CACHE_ENTRY_BYTES_MAX, Limits, MEMORIES_MAX, TABLES_MAX,
+};
+use coffer_host::{Blame, Existing, Host, Store};
 use serde_json::json;
 use std::time::Duration;
 
@@ -205,4 +207,84 @@ async fn an_instance_that_crashed_gives_its_place_back() {
             assert!([kind, "deadline"].contains(&error.cause().kind()), "{ending}: {error}");
         }
     }
+}
+
+#[tokio::test]
+async fn state_pages() {
+    let host = one_place();
+    let stores = [Stage::of("state_pages").on(host.clone()), Stage::of("state_pages").on(host)];
+    let stores = stores.map(Stage::open);
+    let first = ask(&stores[0], "").await.unwrap();
+    assert!(first.starts_with("0 of pages from "), "{first}");
+    for store in stores.iter().cycle().take(6) {
+        assert_eq!(ask(store, "").await.unwrap(), first);
+    }
+}
+
+#[tokio::test]
+async fn state_trap() {
+    let limits = Limits { call: Duration::from_millis(200), ..Limits::default() };
+    let store = Stage::of("state_trap").on(one_place()).limits(limits).open();
+    for (key, kind) in [("crash", "trap"), ("endless", "deadline")] {
+        refused(ask(&store, key).await, kind, Blame::Plugin);
+        assert_eq!(ask(&store, "x").await.unwrap(), "0");
+    }
+}
+
+#[tokio::test]
+async fn state_put() {
+    let store = Stage::of("state_put").on(one_place()).open();
+    store.put(&secret("k"), &value("hunter2"), Existing::Replace).await.unwrap();
+    assert_eq!(ask(&store, "k").await.unwrap(), "");
+}
+
+#[tokio::test]
+async fn state_globals() {
+    let store = Stage::written("state_globals").on(one_place()).open();
+    for _ in 0..3 {
+        assert_eq!(ask(&store, "").await.unwrap(), "");
+    }
+}
+
+/// The cache has room for so much; what is beyond takes the place of what is there.
+#[tokio::test]
+async fn state_cache_full() {
+    // A key has eight bytes.
+    for (count, bytes, there, refused) in [
+        (1, CACHE_ENTRY_BYTES_MAX - 8, 1, 0),
+        (1, CACHE_ENTRY_BYTES_MAX - 7, 0, 1),
+        (CACHE_ENTRIES_MAX, 1, CACHE_ENTRIES_MAX, 0),
+        (CACHE_ENTRIES_MAX + 5, 1, CACHE_ENTRIES_MAX, 0),
+        (CACHE_BYTES_MAX / CACHE_ENTRY_BYTES_MAX + 3, CACHE_ENTRY_BYTES_MAX - 8, 16, 0),
+    ] {
+        let store = Stage::of("state_cache_full").open();
+        let said = ask(&store, format!("{count}x{bytes}")).await.unwrap();
+        assert_eq!(said, format!("{there} there, {refused} refused"), "{count}x{bytes}");
+    }
+}
+
+#[tokio::test]
+async fn state_handles() {
+    let store = Stage::of("state_handles").on(one_place()).open();
+    for _ in 0..4 {
+        assert_eq!(ask(&store, "").await.unwrap(), "open");
+    }
+}
+
+/// A host has so many places and no more: who comes next waits until one is free.
+#[tokio::test]
+async fn instances_of_a_host_are_bounded() {
+    let host = one_place();
+    let limits = Limits { call: Duration::from_millis(300), ..Limits::default() };
+    let waits = Stage::of("time_wait").on(host.clone()).limits(limits).open();
+    let other = Stage::of("state_memory").on(host).open();
+    let begun = std::time::Instant::now();
+    let (waited, counted) = tokio::join!(ask(&waits, "200"), ask(&other, ""));
+    assert_eq!((waited.unwrap().as_str(), counted.unwrap().as_str()), ("waited", "1"));
+    assert!(begun.elapsed() >= Duration::from_millis(200));
+    let narrow = Stage::of("time_wait").on(one_place()).open();
+    let begun = std::time::Instant::now();
+    let asked = ["100"; 4].map(told);
+    assert!(narrow.resolve(&asked).await.iter().all(Result::is_ok));
+    assert!(begun.elapsed() >= Duration::from_millis(400), "{:?}", begun.elapsed());
 }

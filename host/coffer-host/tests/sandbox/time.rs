@@ -62,3 +62,20 @@ async fn time_instant() {
         assert!(past < Duration::from_secs(2), "{past:?}");
     }
 }
+
+#[tokio::test]
+async fn time_far() {
+    let limits = Limits { call: Duration::from_millis(200), ..Limits::default() };
+    let store = Stage::of("time_far").limits(limits).open();
+    refused(ask(&store, "").await, "deadline", Blame::Plugin);
+}
+
+#[tokio::test]
+async fn time_back() {
+    assert_eq!(ask(&Stage::of("time_back").open(), "").await.unwrap(), "0");
+}
+
+#[tokio::test]
+async fn time_timers() {
+    assert_eq!(ask(&Stage::of("time_timers").open(), "").await.unwrap(), "[400]");
+}

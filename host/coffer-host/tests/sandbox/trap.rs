@@ -74,3 +74,50 @@ async fn trap_cache() {
     assert_eq!(ask(&store, "x").await.unwrap(), "half");
     assert_eq!(ask(&Stage::of("trap_cache").open(), "x").await.unwrap(), "");
 }
+
+/// A component that is written by hand, and what is said of its end.
+async fn crashes(component: Vec<u8>, expected: &str) {
+    let store = Stage::with(component).open();
+    contains(&refused(ask(&store, "x").await, "trap", Blame::Plugin), expected);
+    // It is over with the call; another begins as the first one did.
+    refused(ask(&store, "x").await, "trap", Blame::Plugin);
+}
+
+macro_rules! crashes {
+    ($($name:ident $expected:literal)*) => { $(
+        #[tokio::test]
+        async fn $name() {
+            crashes(crate::written::written(stringify!($name)), $expected).await;
+        }
+    )* };
+}
+
+crashes! {
+    trap_conversion "invalid conversion to integer"
+    trap_divide "integer divide by zero"
+    trap_null "uninitialized element"
+    trap_overflow "integer overflow"
+    trap_post_return "it gave up"
+    trap_realloc "it gave up"
+    trap_signature "indirect call type mismatch"
+    trap_start "it gave up"
+    trap_table "out of bounds table access"
+}
+
+#[tokio::test]
+async fn trap_realloc_calls() {
+    let component = crate::import::with_handles("trap_realloc_calls");
+    crashes(component, "cannot leave component instance").await;
+}
+
+#[tokio::test]
+async fn trap_pointer() {
+    crashes(guest_artifacts::guest("trap_pointer"), "undefined element").await;
+}
+
+#[tokio::test]
+async fn trap_list() {
+    let store = Stage::of("trap_list").open();
+    let text = refused(store.list("canary").await, "trap", Blame::Plugin);
+    lacks(&text, "canary");
+}

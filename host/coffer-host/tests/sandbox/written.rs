@@ -2,23 +2,38 @@
 //! made.
 
 /// A plugin whose code is `core`: a core module's fields, among them a memory exported as `memory`. Unless
-/// it exports a `resolve` of its own, it answers with empty values.
+/// it exports a `resolve` or a `realloc` of its own, it answers with empty values and takes what it is given
+/// at one address. A `post-return` is called if there is one.
 pub(crate) fn plugin(core: &str) -> Vec<u8> {
+    with_imports(core, "", "")
+}
+
+/// The same with imports: `imports` are fields of a component, and `arguments` what the core module is
+/// instantiated with.
+pub(crate) fn with_imports(core: &str, imports: &str, arguments: &str) -> Vec<u8> {
+    let exports = |name: &str| core.contains(&format!("(export \"{name}\")"));
     let resolve = r#"(func (export "resolve") (param i32 i32) (result i32)
         (i32.store (i32.const 0) (i32.const 64))
         (i32.store (i32.const 4) (local.get 1))
         (i32.const 0))"#;
-    let resolve = if core.contains("(export \"resolve\")") { "" } else { resolve };
+    let realloc =
+        r#"(func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 4096))"#;
+    let resolve = if exports("resolve") { "" } else { resolve };
+    let realloc = if exports("realloc") { "" } else { realloc };
+    let post_return =
+        if exports("post-return") { r#"(post-return (func $i "post-return"))"# } else { "" };
     let text = format!(
         r#"(component
+          {imports}
           (core module $m
             {core}
-            (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 4096))
+            {realloc}
             {resolve})
-          (core instance $i (instantiate $m))
+          (core instance $i (instantiate $m {arguments}))
           {TYPES}
           (func $resolve (param "references" (list $reference)) (result (list (result $secret (error $error))))
-            (canon lift (core func $i "resolve") (memory $i "memory") (realloc (func $i "realloc"))))
+            (canon lift (core func $i "resolve") (memory $i "memory") (realloc (func $i "realloc"))
+              {post_return}))
           (component $named
             {TYPES}
             (import "import-type-reference" (type $r (eq $reference)))
@@ -40,6 +55,11 @@ pub(crate) fn plugin(core: &str) -> Vec<u8> {
     );
     let component = wat::parse_str(&text).unwrap_or_else(|error| panic!("{error}"));
     with_section(&component, "coffer:manifest", MANIFEST.as_bytes())
+}
+
+/// The plugin that is written by hand under this name.
+pub(crate) fn written(name: &str) -> Vec<u8> {
+    plugin(&guest_artifacts::written(name))
 }
 
 /// A manifest that is right.

@@ -251,3 +251,27 @@ async fn nothing_runs_with_what_a_driver_cannot_be_given() {
     check(|_| {}, "the directory for the run's files cannot be used").await;
     drop(held);
 }
+
+/// Each output fits, and all together do not: those that have no room any more are refused.
+#[tokio::test]
+async fn outputs_are_bounded_together() {
+    let bench = Bench::new();
+    let count = limits::OUTPUTS_BYTES_MAX / limits::OUTPUT_BYTES_MAX + 1;
+    let size = limits::OUTPUT_BYTES_MAX;
+    driver(
+        &bench,
+        &format!(
+            "cd $CNAB_OUTPUT_DIR/cnab/app/outputs; for i in $(seq {count}); do truncate -s {size} $i; done"
+        ),
+    );
+    let mut operation = operation();
+    operation.outputs =
+        (1..=count).map(|n| (format!("/cnab/app/outputs/{n}"), n.to_string())).collect();
+    let (ended, ..) = bench.run("command:shim", operation, pending()).await;
+    let ended = ended.unwrap();
+    assert_eq!(ended.outputs.len(), count - 1);
+    let bytes: usize = ended.outputs.values().map(|output| output.expose().len()).sum();
+    assert_eq!(bytes, limits::OUTPUTS_BYTES_MAX);
+    let refused: Vec<_> = ended.refused.iter().map(ToString::to_string).collect();
+    assert_eq!(refused.len(), 1, "{refused:?}");
+}

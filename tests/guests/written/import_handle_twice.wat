@@ -1,0 +1,10 @@
+;; Drops a handle twice.
+(import "host" "drop" (func $drop (param i32)))
+(import "host" "subscribe" (func $subscribe (param i64) (result i32)))
+(import "host" "block" (func $block (param i32)))
+(memory (export "memory") 1)
+(func $start (local i32)
+  (local.set 0 (call $subscribe (i64.const 0)))
+  (call $drop (local.get 0))
+  (call $drop (local.get 0)))
+(start $start)

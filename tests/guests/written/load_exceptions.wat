@@ -1,0 +1,3 @@
+;; A tag of exceptions.
+(memory (export "memory") 1)
+(tag)

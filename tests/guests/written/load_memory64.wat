@@ -1,0 +1,2 @@
+;; A memory of 64 bits.
+(memory (export "memory") i64 1)

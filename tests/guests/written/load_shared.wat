@@ -1,0 +1,2 @@
+;; A memory that threads share.
+(memory (export "memory") 1 1 shared)

@@ -1,0 +1,4 @@
+;; A type of continuations.
+(memory (export "memory") 1)
+(type $f (func))
+(type (cont $f))

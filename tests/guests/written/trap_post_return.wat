@@ -1,0 +1,3 @@
+;; Crashes after it has answered.
+(memory (export "memory") 1)
+(func (export "post-return") (param i32) unreachable)
