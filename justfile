@@ -61,6 +61,7 @@ fuzz minutes *targets: plugins
 # Change the decisions of coffer-grants here and there and see a test fail; needs cargo-mutants, takes 30 minutes
 mutants *arguments:
     nice cargo mutants --package coffer-grants --output "{{ target }}" {{ arguments }}
+
 # Install the servers that the stores are tested against, start one of each, and stop them at the end of input
 backends:
     cargo run --quiet -p backends

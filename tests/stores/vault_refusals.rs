@@ -43,8 +43,8 @@ async fn the_least_that_a_token_needs() {
     works(&store(&server, &token, &settings)).await;
     // Without any one of its capabilities something is denied, so it is the least.
     let policy = least();
-    let mut fewer = 0;
-    for capability in ["\"create\", ", "\"update\", ", ", \"read\"", "\"delete\"", "\"list\""] {
+    let capabilities = ["\"create\", ", "\"update\", ", ", \"read\"", "\"delete\"", "\"list\""];
+    for (fewer, capability) in capabilities.into_iter().enumerate() {
         assert!(policy.contains(capability), "{capability}");
         let name = format!("fewer-{fewer}");
         let token = server.token(&name, &policy.replacen(capability, "", 1), json!({}));
@@ -65,7 +65,6 @@ async fn the_least_that_a_token_needs() {
         for result in denied {
             refused(result, "access-denied", Blame::Operator, &[]);
         }
-        fewer += 1;
     }
 }
 

@@ -35,7 +35,7 @@ impl<'a> Place<'a> {
             Some(_) => return invalid("its version is not a number above 0"),
         };
         // The server refuses these or takes two spellings for one path.
-        if path.contains("..") || !path.is_empty() && path.split('/').any(|part| part.is_empty()) {
+        if path.contains("..") || !path.is_empty() && path.split('/').any(str::is_empty) {
             return invalid("its path has an empty segment, or `..`");
         }
         Ok(Self::Field { path, field, version })

@@ -1,11 +1,7 @@
 //! Installs every server, starts one of each, says what it started, and stops those when its input ends
 //! or it is interrupted. With `install` it only installs.
 
-#![expect(
-    clippy::disallowed_macros,
-    clippy::disallowed_methods,
-    reason = "this is a program for people who work on the tests"
-)]
+#![expect(clippy::disallowed_macros, reason = "this is a program for people who work on the tests")]
 
 use backends::BACKENDS;
 use std::io::Read as _;

@@ -44,16 +44,8 @@ fn main() {
     let components = target.join("wasm32-unknown-unknown/plugin");
     let _ = writeln!(source, "const COMPONENTS: &str = {:?};", path(&components));
     let _ = writeln!(source, "const WRITTEN: &str = {:?};", path(&written));
-    let tests: Vec<String> = suites
-        .iter()
-        .flat_map(|(suite, behaviours)| {
-            behaviours.iter().map(move |name| format!("{suite}::{name}"))
-        })
-        .collect();
-    let _ = writeln!(
-        source,
-        "/// The tests of all behaviours.\npub const TESTS: &[&str] = &{tests:?};"
-    );
+    let all: Vec<&String> = suites.values().flatten().collect();
+    let _ = writeln!(source, "/// All behaviours.\npub const BEHAVIOURS: &[&str] = &{all:?};");
     for (suite, behaviours) in suites {
         let _ =
             writeln!(source, "/// Calls `$mac!(name)` for each behaviour of the suite `{suite}`.");

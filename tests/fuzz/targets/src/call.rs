@@ -180,7 +180,7 @@ fn answer(input: &mut Input<'_>) -> Answer {
     let number = |input: &mut Input<'_>| {
         (input.byte() & 1 == 1).then(|| u64::from(input.byte()) << (input.byte() % 64))
     };
-    if kind % 2 == 0 {
+    if kind.is_multiple_of(2) {
         let value = input.bytes().to_vec();
         let version = (input.byte() & 1 == 1).then(|| {
             let text = input.text();

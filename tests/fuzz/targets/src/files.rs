@@ -60,7 +60,9 @@ fn step(files: &mut Files, model: &mut Model, input: &mut Input<'_>) {
                     let expected = match at(model, &steps_) {
                         Some(None) => Err(FilesError::IsDirectory),
                         None => Err(FilesError::NotFound),
-                        Some(Some(_)) => Ok(drop(model.remove(&steps_))),
+                        Some(Some(_)) => {
+                            model.remove(&steps_).map(|_| ()).ok_or(FilesError::NotFound)
+                        }
                     };
                     assert_eq!(files.remove_file(&path), expected, "remove {path:?}");
                 }
@@ -74,7 +76,7 @@ fn step(files: &mut Files, model: &mut Model, input: &mut Input<'_>) {
                         Some(None) if steps_.is_empty() || model.keys().any(inside) => {
                             Err(FilesError::NotEmpty)
                         }
-                        Some(None) => Ok(drop(model.remove(&steps_))),
+                        Some(None) => model.remove(&steps_).map(|_| ()).ok_or(FilesError::NotFound),
                     };
                     let removed = files.remove_directory(&path);
                     assert_eq!(removed, expected, "remove directory {path:?}");

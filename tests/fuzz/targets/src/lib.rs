@@ -6,7 +6,6 @@
 //! writes that reader adds `go_plugin` here.
 #![expect(
     clippy::disallowed_methods,
-    clippy::missing_panics_doc,
     clippy::unwrap_used,
     reason = "a target is a test: it panics when something does not hold, and works in folders of its own"
 )]

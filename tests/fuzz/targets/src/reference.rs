@@ -23,7 +23,7 @@ pub(crate) fn reference(data: &[u8]) {
             }
         }
     }
-    command(key.split_whitespace().map(str::to_owned).collect());
+    command(&key.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
 }
 
 fn accepted(reference: &Reference, key: &str) {
@@ -55,17 +55,17 @@ fn accepted(reference: &Reference, key: &str) {
     }
 }
 
-fn command(argv: Vec<String>) {
+fn command(argv: &[String]) {
     if argv.is_empty() {
         return;
     }
-    let denied = Grants::default().command(argv.clone()).unwrap_err();
+    let denied = Grants::default().command(argv.to_vec()).unwrap_err();
     if let Some(grants) = offered(&denied) {
         let [pattern] = grants.command_patterns() else { panic!("{:?}", denied.missing()) };
         // A `*` would permit more than was asked for.
         assert_eq!(pattern.words(), argv);
         assert!(!argv.iter().any(|word| word == "*"), "{:?}", denied.missing());
-        let permit = grants.command(argv.clone()).unwrap();
+        let permit = grants.command(argv.to_vec()).unwrap();
         assert_eq!(permit.program(), argv[0]);
         assert_eq!(permit.arguments(), &argv[1..]);
     }

@@ -2,7 +2,8 @@
 //! is a seed, so that it is not found twice.
 #![expect(
     clippy::disallowed_methods,
-    reason = "the seeds are files beside the tests, and this is where they are read"
+    clippy::unwrap_used,
+    reason = "the seeds are files beside the tests, and a test that cannot go on fails"
 )]
 
 use fuzz_targets::TARGETS;

@@ -117,6 +117,7 @@ pub fn begin(
 
 /// Everything that is shown of an answer.
 #[must_use]
+#[expect(clippy::needless_pass_by_value, reason = "the response is dropped when it was read")]
 pub fn read(response: IncomingResponse) -> String {
     let status = response.status();
     let shown = |fields: &Fields| {
