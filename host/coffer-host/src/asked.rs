@@ -14,6 +14,7 @@ pub(crate) enum Asked {
 }
 
 /// What an instance is asked and given, besides what its store has.
+#[derive(Serialize, Deserialize)]
 pub(crate) struct ToInstance {
     pub(crate) asked: Asked,
     pub(crate) variables: Vec<(String, Bytes)>,

@@ -22,6 +22,13 @@ pub(crate) fn act(asked: &str) -> Vec<u8> {
         "spin" => loop {
             std::hint::spin_loop();
         },
+        // The same, and whoever looks there sees that it does.
+        "mark" => match mark(about) {
+            Ok(()) => loop {
+                std::hint::spin_loop();
+            },
+            error => error,
+        },
         "environment" => return std::env::vars().count().to_string().into_bytes(),
         "read" => read(about),
         // Threads have what the process has.
@@ -37,6 +44,7 @@ pub(crate) fn act(asked: &str) -> Vec<u8> {
         "truncate" => truncate(about),
         "make" => File::create(about).map(drop),
         "remove" => remove(about),
+        "fifo" => fifo(about),
         "list" => std::fs::read_dir(about).map(drop),
         "tcp" => TcpStream::connect(about).map(drop),
         "unix" => UnixStream::connect(about).map(drop),
@@ -94,6 +102,11 @@ fn read(path: &str) -> io::Result<()> {
     }
 }
 
+/// One byte more in a file.
+fn mark(path: &str) -> io::Result<()> {
+    File::options().append(true).create(true).open(path)?.write_all(b"x")
+}
+
 /// Opened for reading only, and yet empty afterwards.
 fn truncate(path: &str) -> io::Result<()> {
     use std::os::unix::fs::OpenOptionsExt as _;
@@ -104,6 +117,11 @@ fn truncate(path: &str) -> io::Result<()> {
 fn remove(path: &str) -> io::Result<()> {
     let path = std::ffi::CString::new(path)?;
     check(unsafe { libc::unlinkat(libc::AT_FDCWD, path.as_ptr(), 0) }.into())
+}
+
+fn fifo(path: &str) -> io::Result<()> {
+    let path = std::ffi::CString::new(path)?;
+    check(unsafe { libc::mkfifo(path.as_ptr(), 0o600) }.into())
 }
 
 fn exec() -> io::Result<()> {

@@ -57,4 +57,4 @@ mod sandbox {
 }
 
 // Where they look for one another.
-use sandbox::{again, dns, retry, server, stage, wire, written};
+use sandbox::{again, dns, import, retry, server, stage, wire, written};

@@ -21,7 +21,7 @@ pub(crate) struct Logged {
 }
 
 impl From<Log> for Logged {
-    fn from(Log { lines, bytes: _, dropped }: Log) -> Self {
+    fn from(Log { lines, bytes: _, dropped, unknown: _ }: Log) -> Self {
         let bytes = |mut message: Zeroizing<String>| std::mem::take(&mut *message).into_bytes();
         let lines = lines.into_iter().map(|(level, message)| (level, Bytes::new(bytes(message))));
         Self { lines: lines.collect(), dropped }
@@ -47,9 +47,16 @@ pub(crate) struct Log {
     lines: Vec<(Level, Zeroizing<String>)>,
     bytes: usize,
     dropped: usize,
+    /// Whether there may have been more, which went with its worker.
+    unknown: bool,
 }
 
 impl Log {
+    /// What a call logged in a worker that did not come to say it.
+    pub(crate) fn unknown() -> Self {
+        Self { unknown: true, ..Self::default() }
+    }
+
     fn add(&mut self, level: Level, message: String) {
         let message = Zeroizing::new(message);
         let fits = self.bytes + message.len() <= limits::LOG_BYTES_MAX;
@@ -90,7 +97,12 @@ impl Log {
     /// Says that there was something.
     pub(crate) fn withhold(self, store: &str) {
         let lines = self.lines.len().saturating_add(self.dropped);
-        if lines > 0 {
+        if self.unknown {
+            tracing::warn!(
+                target: "coffer::plugin", store,
+                "what the plugin logged, if anything, is withheld: it went with the plugin's process"
+            );
+        } else if lines > 0 {
             tracing::warn!(
                 target: "coffer::plugin", store, lines,
                 "what the plugin logged is withheld, because the call failed and what would have to be \

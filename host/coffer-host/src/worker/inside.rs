@@ -2,9 +2,9 @@
 //! author made. It is one thread that runs instances, and what the engine and the files need beside it.
 
 use super::fence::{self, Bounds, Opening};
-use super::link::{Link, Parent};
+use super::link::{Link, Parent, Sent};
 use super::message::{self, Frame, FromWorker, Ready, Setup, Shown, ToWorker, Work, encode};
-use crate::asked::{Answered, Asked, Given};
+use crate::asked::{Answered, Asked, Given, ToInstance};
 use crate::engine::{self, Ticker};
 use crate::imports::{self, Confines, Log, Outside, Sight, State};
 use crate::limits::{self, Limits};
@@ -227,12 +227,15 @@ struct Inside {
 impl Inside {
     async fn serve(self, socket: UnixStream) -> Option<()> {
         let (mut reading, mut writing) = socket.into_split();
-        let (outgoing, mut frames) = mpsc::channel::<Frame>(16);
+        let (outgoing, mut frames) = mpsc::channel::<Sent>(16);
         let parent = Arc::new(Parent::new(outgoing));
         tokio::spawn(async move {
-            while let Some(frame) = frames.recv().await {
+            while let Some((frame, written)) = frames.recv().await {
                 if writing.write_all(&frame).await.is_err() {
                     break;
+                }
+                if let Some(written) = written {
+                    let _ = written.send(());
                 }
             }
         });
@@ -251,11 +254,11 @@ impl Inside {
             tokio::select! {
                 // Without a parent there is nothing to do.
                 message = messages.recv() => match message? {
-                    ToWorker::Call { call, asked, variables, crossing_bytes } => {
+                    ToWorker::Call { call, instance } => {
                         let (handle, registration) = AbortHandle::new_pair();
                         cancel.insert(call, handle);
                         let link = Link::new(call, Arc::clone(&parent));
-                        let acting = self.call(link, asked, variables, crossing_bytes);
+                        let acting = self.call(link, instance);
                         calls.push(async move { (call, Abortable::new(acting, registration).await) });
                     }
                     ToWorker::Cancel { call } => {
@@ -269,7 +272,8 @@ impl Inside {
                     cancel.remove(&call);
                     // Nobody waits for one that was cancelled.
                     if let Ok((answer, sights, log)) = ended {
-                        parent.outgoing.send(ending(call, answer, sights, log)?).await.ok()?;
+                        let ending = ending(call, answer, sights, log)?;
+                        parent.outgoing.send((ending, None)).await.ok()?;
                     }
                 }
             }
@@ -279,10 +283,14 @@ impl Inside {
     async fn call(
         &self,
         link: Link,
-        asked: Asked,
-        variables: Vec<(String, Bytes)>,
-        crossing_bytes: u64,
+        instance: ToInstance,
     ) -> (Result<Answered, Failure>, Vec<Sight>, Log) {
+        if link.begin().await.is_none() {
+            let gone = Failure::Host("coffer is gone".into());
+            return (Err(gone), Vec::new(), Log::default());
+        }
+        // Requests are counted by the parent.
+        let ToInstance { asked, variables, crossing_bytes, requests_max: _ } = instance;
         if let (Some(escape), Asked::Resolve { references }) = (self.escape, &asked) {
             let given = |key: &str| {
                 Ok(Given { value: Bytes::new(escape(key)), version: None, expires_at: None })
@@ -293,8 +301,6 @@ impl Inside {
         let _running = self.ticker.run();
         let state = State::new(Arc::clone(&self.confines), Outside::Parent(link), &variables);
         drop(variables);
-        let crossing_bytes = usize::try_from(crossing_bytes).unwrap_or(usize::MAX);
-        let crossing_bytes = crossing_bytes.min(limits::CROSSING_TOTAL_BYTES_MAX);
         let mut instance = Instance::new(&self.engine, &self.prepared, state, crossing_bytes);
         let answer = instance.ask(asked).await;
         (answer, instance.take_sights(), instance.take_log())

@@ -8,15 +8,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
+/// A message, and who waits until it is on its way.
+pub(super) type Sent = (Frame, Option<oneshot::Sender<()>>);
+
 /// What all calls of a worker share of it.
 pub(super) struct Parent {
-    pub(super) outgoing: mpsc::Sender<Frame>,
+    pub(super) outgoing: mpsc::Sender<Sent>,
     waiting: Mutex<HashMap<(u64, u64), oneshot::Sender<Reply>>>,
     asked: AtomicU64,
 }
 
 impl Parent {
-    pub(super) fn new(outgoing: mpsc::Sender<Frame>) -> Self {
+    pub(super) fn new(outgoing: mpsc::Sender<Sent>) -> Self {
         Self { outgoing, waiting: Mutex::default(), asked: AtomicU64::new(0) }
     }
 
@@ -53,6 +56,15 @@ impl Link {
         Self { call, parent, places }
     }
 
+    /// Says that the call begins, and waits until that is where the parent finds it whatever becomes of
+    /// this process: a call that it does not know to have begun is begun anew by another worker.
+    pub(super) async fn begin(&self) -> Option<()> {
+        let frame = message::encode(&FromWorker::Begun { call: self.call }).ok()?;
+        let (written, on_its_way) = oneshot::channel();
+        self.parent.outgoing.send((frame, Some(written))).await.ok()?;
+        on_its_way.await.ok()
+    }
+
     /// Has the parent do it.
     pub(crate) async fn ask(&self, effect: Effect) -> wasmtime::Result<Reply> {
         let gone = || wasmtime::Error::msg("coffer is gone");
@@ -65,7 +77,7 @@ impl Link {
         let (replied, reply) = oneshot::channel();
         self.parent.waiting().insert((self.call, number), replied);
         let _forgotten = Forgotten { link: self, number };
-        self.parent.outgoing.send(frame).await.map_err(|_| gone())?;
+        self.parent.outgoing.send((frame, None)).await.map_err(|_| gone())?;
         let reply = reply.await.map_err(|_| gone())?;
         drop(places);
         Ok(reply)

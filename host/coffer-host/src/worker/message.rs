@@ -4,11 +4,10 @@
 //! what is built from it cannot be much larger than itself: every list element costs bytes of structure,
 //! which are counted.
 
-use crate::asked::{Answered, Asked};
+use crate::asked::{Answered, ToInstance};
 use crate::imports::{Effect, Logged, Reply, Sight};
 use crate::limits;
 use crate::sandbox::Failure;
-use crate::secret::Bytes;
 use coffer_grants::{Access, DirectoryGrant};
 use postcard::{de_flavors, ser_flavors};
 use serde::{Deserialize, Serialize};
@@ -59,14 +58,12 @@ impl Shown {
     }
 }
 
-/// What a worker that runs instances is told.
+/// What a worker that runs instances is told. Who sends it keeps the instance.
 #[derive(Serialize, Deserialize)]
-pub(super) enum ToWorker {
+pub(super) enum ToWorker<I = ToInstance> {
     Call {
         call: u64,
-        asked: Asked,
-        variables: Vec<(String, Bytes)>,
-        crossing_bytes: u64,
+        instance: I,
     },
     /// Nobody waits for the call any more.
     Cancel {
@@ -86,6 +83,8 @@ pub(super) enum FromWorker {
     Effect { call: u64, number: u64, effect: Effect },
     /// A call is over, and nothing more is said of it.
     Ended { call: u64, answer: Result<Answered, Failure>, sights: Vec<Sight>, log: Logged },
+    /// A call begins. Nothing is done for it before this is on its way.
+    Begun { call: u64 },
 }
 
 /// What a worker says when it has closed itself in and read what it works on.
@@ -211,6 +210,7 @@ impl<'m> de_flavors::Flavor<'m> for Reading<'m> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::secret::Bytes;
 
     fn resolved(values: &[Bytes]) -> FromWorker {
         let given = |value: &Bytes| {

@@ -10,7 +10,7 @@ use super::process::{self, End, Launcher, Process};
 use crate::asked::{Answered, ToInstance};
 use crate::component::Capabilities;
 use crate::error::Cause;
-use crate::imports::{Effect, Here, Log, Shared, Sight};
+use crate::imports::{Effect, Here, Log, Logged, Shared, Sight};
 use crate::limits::{self, Limits};
 use crate::sandbox::{Failure, Ran};
 use crate::text;
@@ -84,20 +84,26 @@ impl Workers {
     }
 
     /// Asks one fresh instance in a worker, within the time of a call. Starting the worker is not counted.
+    ///
+    /// One that goes away before the call began was not asked anything, as far as the plugin and the
+    /// world can tell; so another one is.
     pub(crate) async fn ask(&self, shared: &Arc<Shared>, instance: ToInstance) -> Ran<Answered> {
-        let worker = match self.worker().await {
-            Ok(worker) => worker,
-            Err(cause) => return Ran::failed(cause),
-        };
-        let here = Here::begin(shared, instance.requests_max);
-        let (mut sights, mut log) = (Vec::new(), Log::default());
-        let answer = here.within(async {
-            let (answer, seen, logged) = worker.ask(&here, instance).await?;
-            (sights, log) = (seen, logged);
-            Ok(answer?)
-        });
-        let answer = answer.await;
-        here.ran(answer, sights, log)
+        let mut unbegun = Cause::Host("no worker was to be had".into());
+        for _ in 0..=limits::WORKER_DEATHS_MAX {
+            let worker = match self.worker().await {
+                Ok(worker) => worker,
+                Err(cause) => return Ran::failed(cause),
+            };
+            let here = Here::begin(shared, instance.requests_max);
+            match here.within(worker.ask(&here, &instance)).await {
+                Ok(Attempt::Over { answer, sights, log }) => {
+                    return here.ran(answer.map_err(Cause::from), sights, log.into());
+                }
+                Ok(Attempt::Unbegun(cause)) => unbegun = cause,
+                Err(cause) => return here.ran(Err(cause), Vec::new(), Log::unknown()),
+            }
+        }
+        Ran::failed(unbegun)
     }
 
     /// The worker in use, or a new one if that is gone.
@@ -165,6 +171,17 @@ impl Workers {
     }
 }
 
+/// What became of asking a worker.
+enum Attempt {
+    Over {
+        answer: Result<Answered, Failure>,
+        sights: Vec<Sight>,
+        log: Logged,
+    },
+    /// It was gone before the call began, for this reason.
+    Unbegun(Cause),
+}
+
 /// One process and the calls in it.
 struct Worker {
     process: Arc<Process>,
@@ -229,28 +246,38 @@ impl Worker {
         self.death().await
     }
 
-    async fn ask(
-        self: &Arc<Self>,
-        here: &Here,
-        instance: ToInstance,
-    ) -> Result<(Result<Answered, Failure>, Vec<Sight>, Log), Cause> {
-        let (inbox, mut messages) = mpsc::channel(limits::EFFECTS_MAX as usize + 1);
-        let Some(call) = self.calls.open(inbox) else { return Err(self.death().await) };
+    async fn ask(self: &Arc<Self>, here: &Here, instance: &ToInstance) -> Result<Attempt, Cause> {
+        // That it begins and that it is over, and what it may ask for meanwhile.
+        let (inbox, mut messages) = mpsc::channel(limits::EFFECTS_MAX as usize + 2);
+        let call = match self.calls.open(inbox) {
+            Some(call) => call,
+            None if self.is_retired() => return Ok(Attempt::Unbegun(retired())),
+            None => return Ok(Attempt::Unbegun(self.death().await)),
+        };
         let mut given_up = GivenUp { worker: self, call, over: false };
-        let ToInstance { asked, variables, crossing_bytes, requests_max: _ } = instance;
-        let crossing_bytes = crossing_bytes as u64;
-        self.send(&ToWorker::Call { call, asked, variables, crossing_bytes }).await?;
+        // What there is no message for cannot be asked of another one, either; and one that is gone by
+        // now says so below.
+        let frame = encoded(&ToWorker::Call { call, instance })?;
+        let _ = self.outgoing.send(frame).await;
         let mut effects = FuturesUnordered::new();
         let mut cost_kib = 0;
+        let mut begun = false;
         loop {
             tokio::select! {
                 message = messages.recv() => match message {
-                    None => return Err(self.death().await),
+                    None => {
+                        let cause = self.death().await;
+                        // What one that lied has done is not known.
+                        let lied = matches!(cause, Cause::Contract(_));
+                        return if begun || lied { Err(cause) } else { Ok(Attempt::Unbegun(cause)) };
+                    }
+                    Some((FromWorker::Begun { .. }, _)) => begun = true,
                     Some((FromWorker::Ended { answer, sights, log, .. }, _)) => {
                         given_up.over = true;
-                        return Ok((answer, sights, log.into()));
+                        return Ok(Attempt::Over { answer, sights, log });
                     }
                     Some((FromWorker::Effect { number, effect, .. }, cost)) => {
+                        begun = true;
                         cost_kib += cost;
                         if cost_kib > limits::EFFECTS_KIB_MAX {
                             return Err(self.condemn("asked for too much at once").await);
@@ -260,22 +287,19 @@ impl Worker {
                 },
                 Some((number, reply, cost)) = effects.next() => {
                     cost_kib -= cost;
-                    self.send(&ToWorker::Reply { call, number, reply }).await?;
+                    let frame = encoded(&ToWorker::Reply { call, number, reply })?;
+                    // One that is gone is noticed above.
+                    let _ = self.outgoing.send(frame).await;
                 }
             }
         }
     }
+}
 
-    async fn send(&self, message: &ToWorker) -> Result<(), Cause> {
-        // What is asked for and what a backend answers is within the limits of a store, which are less.
-        let frame = message::encode(message).map_err(|_| {
-            Cause::Host("more was to be handed to its worker than that takes".into())
-        })?;
-        match self.outgoing.send(frame).await {
-            Ok(()) => Ok(()),
-            Err(_) => Err(self.death().await),
-        }
-    }
+fn encoded(message: &ToWorker<&ToInstance>) -> Result<Frame, Cause> {
+    // What is asked for and what a backend answers is within the limits of a store, which are less.
+    message::encode(message)
+        .map_err(|_| Cause::Host("more was to be handed to its worker than that takes".into()))
 }
 
 impl Drop for Worker {
@@ -310,7 +334,7 @@ impl Drop for GivenUp<'_> {
         let Self { worker, call, over } = *self;
         if !over && worker.calls.death.get().is_none() {
             worker.calls.retired.store(true, Ordering::SeqCst);
-            if let Ok(frame) = message::encode(&ToWorker::Cancel { call }) {
+            if let Ok(frame) = encoded(&ToWorker::Cancel { call }) {
                 // If there is no room, it is not told, and ends all the same.
                 let _ = worker.outgoing.try_send(frame);
             }
@@ -326,7 +350,8 @@ impl Drop for GivenUp<'_> {
 impl Calls {
     fn open(&self, inbox: mpsc::Sender<(FromWorker, u32)>) -> Option<u64> {
         let mut open = self.lock();
-        if open.closed {
+        // It may have been retired since it was looked at, and without a call it was ended then.
+        if open.closed || self.retired.load(Ordering::SeqCst) {
             return None;
         }
         let call = open.next;
@@ -338,7 +363,9 @@ impl Calls {
     /// Gives a message to the call that it is about.
     fn deliver(&self, frame: &[u8]) -> Result<(), &'static str> {
         let message: FromWorker = message::decode(frame).ok_or("sent what is no message")?;
-        let (FromWorker::Effect { call, .. } | FromWorker::Ended { call, .. }) = message;
+        let (FromWorker::Begun { call }
+        | FromWorker::Effect { call, .. }
+        | FromWorker::Ended { call, .. }) = message;
         let open = self.lock();
         match open.inboxes.get(&call) {
             Some(inbox) => inbox
@@ -360,13 +387,12 @@ struct Closed(Arc<Calls>);
 
 impl Drop for Closed {
     fn drop(&mut self) {
-        let mut open = self.0.lock();
-        open.closed = true;
-        open.inboxes.clear();
-        drop(open);
         // Unless it is known why: a runtime ends what it served.
         let _ =
             self.0.death.set(Cause::Host("the runtime that served its worker has ended".into()));
+        let mut open = self.0.lock();
+        open.closed = true;
+        open.inboxes.clear();
     }
 }
 
@@ -410,6 +436,11 @@ pub(super) async fn read(socket: &mut (impl tokio::io::AsyncRead + Unpin)) -> io
 /// A worker does what the plugin makes it do, once that has taken it over.
 fn lied(what: &str) -> Cause {
     Cause::Contract(format!("its worker {what}"))
+}
+
+/// Why a worker takes no call that has another one with it.
+fn retired() -> Cause {
+    Cause::Host("its workers were given up one after the other".into())
 }
 
 fn cause(end: End) -> Cause {

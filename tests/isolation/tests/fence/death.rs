@@ -1,17 +1,18 @@
 //! Workers that die: the call fails with whose fault it is, and the next one works.
 
-use crate::stage::{Stage, ask, contains, refused, runs, until};
+use crate::stage::{Stage, ask, contains, granted, refused, runs, until};
 use coffer_host::Blame;
 use coffer_host::limits::{Limits, WORKER_DEATHS_MAX};
 use serde_json::json;
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use tempfile::TempDir;
 
 #[expect(unsafe_code, reason = "a process that the test knows to be a worker of its own")]
-fn kill(worker: &str) {
+fn signal(worker: &str, signal: i32) {
     let worker = worker.parse().unwrap();
-    assert_eq!(unsafe { libc::kill(worker, libc::SIGKILL) }, 0);
+    assert_eq!(unsafe { libc::kill(worker, signal) }, 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -35,7 +36,7 @@ async fn one_that_is_killed_during_a_call_fails_it_and_is_replaced() {
     .await;
     let workers = stage.workers();
     assert_eq!(workers.len(), 1, "{workers:?}");
-    kill(&workers[0]);
+    signal(&workers[0], libc::SIGKILL);
     let text = refused(call.await.unwrap(), "host", Blame::Host);
     contains(&text, "its worker was killed");
     // It works again: the plugin says that the URL is none.
@@ -44,18 +45,59 @@ async fn one_that_is_killed_during_a_call_fails_it_and_is_replaced() {
     assert!(!runs(&workers[0]) && stage.workers().len() == 1);
 }
 
-/// One that died while nobody asked is replaced, and nobody is told.
+/// One that died while nobody asked is replaced, and nobody is told: whether it is seen to be gone, or is
+/// about to go, or was handed the call and never looked at it.
 #[tokio::test]
 async fn one_that_is_killed_between_calls_is_replaced() {
     let stage = Stage::new();
     let store = stage.escaped(json!({}));
-    let first = ask(&store, "pid").await.unwrap();
-    kill(&first);
-    until("it ends", || !runs(&first)).await;
-    let second = ask(&store, "pid").await.unwrap();
-    assert_ne!(first, second);
-    // And one that lives is kept.
-    assert_eq!(ask(&store, "pid").await.unwrap(), second);
+    let mut worker = ask(&store, "pid").await.unwrap();
+    for round in 0..WORKER_DEATHS_MAX {
+        let next = if round % 2 == 0 {
+            signal(&worker, libc::SIGKILL);
+            if round % 4 == 0 {
+                until("it ends", || !runs(&worker)).await;
+            }
+            ask(&store, "pid").await
+        } else {
+            signal(&worker, libc::SIGSTOP);
+            let call = ask(&store, "pid");
+            let kill = async {
+                // The call is at its socket by then, or not. It is the same.
+                for _ in 0..round * 10 {
+                    tokio::task::yield_now().await;
+                }
+                signal(&worker, libc::SIGKILL);
+            };
+            tokio::join!(call, kill).0
+        };
+        let next = next.unwrap_or_else(|error| panic!("{round}: {error}"));
+        assert_ne!(next, worker);
+        // And one that lives is kept.
+        assert_eq!(ask(&store, "pid").await.unwrap(), next);
+        worker = next;
+    }
+}
+
+/// What a call did before its worker was killed is not done again.
+#[tokio::test]
+async fn a_call_that_began_is_not_begun_again() {
+    let stage = Stage::new();
+    let directory = TempDir::new().unwrap();
+    let limits = Limits { call: Duration::from_secs(600), ..Limits::default() };
+    let grants = granted(directory.path(), "read-write");
+    let store = stage.store("escaped", "state_memory", grants, limits);
+    let worker = ask(&store, "pid").await.unwrap();
+    let mark = directory.path().join("mark");
+    let call = ask(&store, format!("mark {}", mark.display()));
+    let kill = async {
+        until("the mark", || mark.exists()).await;
+        signal(&worker, libc::SIGKILL);
+    };
+    let text = refused(tokio::join!(call, kill).0, "host", Blame::Host);
+    contains(&text, "its worker was killed");
+    assert_eq!(std::fs::read(mark).unwrap(), b"x");
+    assert_ne!(ask(&store, "pid").await.unwrap(), worker);
 }
 
 #[tokio::test]

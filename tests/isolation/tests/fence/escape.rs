@@ -136,6 +136,7 @@ async fn nothing_is_found_beside_the_granted_directories() {
             check(&stage, grants, &asked, becomes).await;
         }
     }
+    check(&stage, &read_write, &format!("fifo {}", at("granted/fifo")), TheEnd).await;
     fs::write(at("granted/file"), "inside").unwrap();
     for asked in ["write", "truncate", "make"] {
         let store = stage.escaped(read_only.clone());
