@@ -84,7 +84,7 @@ async fn one_that_is_killed_between_calls_is_replaced() {
 async fn a_call_that_began_is_not_begun_again() {
     let stage = Stage::new();
     let directory = TempDir::new().unwrap();
-    let limits = Limits { call: Duration::from_secs(600), ..Limits::default() };
+    let limits = Limits { call: Duration::from_secs(30), ..Limits::default() };
     let grants = granted(directory.path(), "read-write");
     let store = stage.store("escaped", "state_memory", grants, limits);
     let worker = ask(&store, "pid").await.unwrap();
