@@ -138,6 +138,7 @@ impl Pending {
 #[derive(Clone, PartialEq)]
 struct Text {
     pieces: Vec<Piece>,
+    /// Whether it is not the text that was written.
     templated: bool,
 }
 
@@ -160,6 +161,7 @@ impl Text {
             rest = &rest[at..];
             if let Some(behind) = rest.strip_prefix("$${") {
                 plain.push_str("${");
+                read.templated = true;
                 rest = behind;
             } else if let Some(behind) = rest.strip_prefix("${") {
                 if behind.starts_with('%') {
@@ -299,7 +301,7 @@ impl Walk<'_> {
     }
 }
 
-/// What a text says besides its templates, if it has any.
+/// What a text says besides its templates, if it has any or a `$${`.
 pub(crate) fn beside_templates(text: &str) -> Option<String> {
     let read = Text::parse(text, &|_| Some(String::new())).ok()?;
     read.templated.then(|| read.plain())

@@ -339,6 +339,15 @@ fn what_is_shown_is_a_configuration() {
             Config::parse(read(text, format).unwrap(), &variables(&[]), None).unwrap().show();
         assert_eq!(json(shown.clone()).unwrap().show(), shown);
     }
+    // What stands for `${` itself is shown as that; as `${` it would be a template.
+    let document = json!({ "secrets": [{ "name": "$${a}", "plugin": "p$${env.A}" }] });
+    let config = json(document.clone()).unwrap();
+    assert_eq!((&*config.stores[0].name, &*config.stores[0].plugin), ("${a}", "p${env.A}"));
+    let shown = config.show();
+    for key in ["name", "plugin"] {
+        assert_eq!(shown["secrets"][0][key], document["secrets"][0][key]);
+    }
+    assert_eq!(json(shown.clone()).unwrap().show(), shown);
 }
 
 mod wrong;

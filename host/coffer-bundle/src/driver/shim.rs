@@ -10,7 +10,7 @@ use std::ffi::OsString;
 use std::io::{self, Read as _, Write};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
@@ -112,7 +112,42 @@ impl Bench {
         };
         (within(is_born, "it was never alive"), within(is_gone, "it is still alive"))
     }
+
+    /// Awaits `run`, in which a program does [`HANG`]; `time` after that is what the clock says, and the program
+    /// may go on if `goes_on`. The clock moves for nothing else, so a [`TICK`] more is another outcome.
+    pub(super) async fn hanging<T>(
+        &self,
+        time: Duration,
+        goes_on: bool,
+        run: impl Future<Output = T>,
+    ) -> T {
+        tokio::time::pause();
+        // The clock stands still as long as something blocks.
+        let (moves, stands) = mpsc::channel::<()>();
+        let blocked = tokio::task::spawn_blocking(move || stands.recv());
+        let (hangs, _) = self.life("hangs");
+        let wait = async {
+            hangs.await;
+            tokio::time::advance(time).await;
+            if goes_on {
+                self.files.write("go", "").unwrap();
+            }
+        };
+        let (done, ()) = tokio::join!(run, wait);
+        drop(moves);
+        let _ = blocked.await;
+        tokio::time::resume();
+        done
+    }
 }
+
+/// The least that tokio's timers tell apart, rounded up.
+pub(super) const TICK: Duration = Duration::from_millis(2);
+
+/// What a program does in [`Bench::hanging`], the first time. Nothing hangs for ever: a test whose limit is
+/// not there fails.
+pub(super) const HANG: &str = "[ -e \"$here/go\" ] || { exec 3>\"$here/hangs\"; echo >&3; tries=0; \
+     until [ -e \"$here/go\" ] || [ $tries = 2000 ]; do sleep 0.01; tries=$((tries + 1)); done; }";
 
 pub(super) fn operation() -> Operation {
     Operation {

@@ -95,7 +95,7 @@ fn only_the_used_keys_are_filled_and_keys_never() {
 #[test]
 fn what_stands_beside_templates_is_known() {
     assert_eq!(beside_templates("plain"), None);
-    assert_eq!(beside_templates("$${env.A}"), None);
+    assert_eq!(beside_templates("$${env.A}"), Some("${env.A}".into()));
     assert_eq!(beside_templates("${env.NONE}"), Some(String::new()));
     assert_eq!(beside_templates("a${secret.k}b${env.A}"), Some("ab".into()));
 }

@@ -1,4 +1,4 @@
-use super::super::shim::{Bench, CANARY, operation, output};
+use super::super::shim::{Bench, CANARY, HANG, TICK, operation, output};
 use super::super::{Driver, DriverError, Machine, Operation, OutputRefused, limits};
 use coffer_host::{Blame, Explain as _, Secret};
 use serde_json::{Value, json};
@@ -225,6 +225,24 @@ async fn a_driver_must_be_there_and_handle_the_image() {
     bench.program("cnab-shim", "while :; do echo docker; done");
     let long = format!("the answer of cnab-shim is longer than {} bytes", limits::PROBE_BYTES_MAX);
     check(&bench.machine(), &long).await;
+}
+
+#[tokio::test]
+async fn a_driver_answers_in_time() {
+    let ask = async |time, goes_on| {
+        let bench = Bench::new();
+        bench.program("cnab-shim", &format!("{HANG}; echo docker"));
+        let (shim, machine, image) =
+            ("shim".parse::<Driver>().unwrap(), bench.machine(), operation().image);
+        bench.hanging(time, goes_on, shim.check(&machine, &image)).await
+    };
+    ask(limits::PROBE_MAX - TICK, true).await.unwrap();
+    match ask(limits::PROBE_MAX + TICK, false).await {
+        Err(DriverError::Deadline { what, after }) => {
+            assert_eq!((what.as_str(), after), ("cnab-shim", limits::PROBE_MAX));
+        }
+        other => panic!("{other:?}"),
+    }
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-use super::super::shim::{Bench, CANARY, operation, output};
+use super::super::shim::{Bench, CANARY, HANG, TICK, operation, output};
 use super::super::{Driver, DriverError, Operation, OutputRefused};
 use super::*;
 use coffer_host::{Blame, Explain as _};
@@ -151,6 +151,57 @@ fn only_expected_plain_files_are_outputs() {
     let big = "x".repeat(limits::OUTPUT_BYTES_MAX + 1);
     check(&archive(&[("outputs/name", file, &big)]), Err(OutputRefused::TooLarge));
     check(&archive(&[("outputs/name", file, &big[1..])]), Ok(Some(&big[1..])));
+}
+
+#[tokio::test]
+async fn each_step_has_its_time_and_no_more() {
+    let steps = [
+        ("create ", limits::CREATE_MAX),
+        ("container ", limits::STEP_MAX),
+        ("cp -", limits::STEP_MAX),
+        ("cp coffer-", limits::STEP_MAX),
+    ];
+    let run = async |step: &str, time, goes_on| {
+        let bench = Bench::new();
+        docker(&bench, &format!("case \"$1 $2\" in \"{step}\"*) {HANG} ;; esac"));
+        bench.files.write("out.tar", archive(&[])).unwrap();
+        let (ended, ..) =
+            bench.hanging(time, goes_on, bench.run("docker", operation(), pending())).await;
+        let calls = bench.text("calls");
+        assert!(calls.ends_with("\nrm --force --volumes coffer-01JDEMO\n"), "{calls}");
+        ended
+    };
+    for (step, max) in steps {
+        let ended = run(step, max - TICK, true).await.unwrap();
+        assert_eq!(ended.exit_code, 3, "{step}");
+        match run(step, max + TICK, false).await {
+            Err(DriverError::Deadline { what, after }) => {
+                assert_eq!((what.as_str(), after), ("docker", max), "{step}");
+            }
+            other => panic!("{step}: {other:?}"),
+        }
+    }
+    // The run is what it is when its container cannot be removed in time.
+    let ended = run("rm ", limits::STEP_MAX + TICK, false).await.unwrap();
+    assert_eq!(ended.exit_code, 3);
+}
+
+#[tokio::test]
+async fn an_answer_is_bounded() {
+    let answer = async |bytes: usize| {
+        let bench = Bench::new();
+        docker(
+            &bench,
+            &format!("case \"${{4-}}\" in *User*) printf '%-{bytes}s' 65532:65533; exit ;; esac"),
+        );
+        bench.files.write("out.tar", archive(&[])).unwrap();
+        bench.run("docker", operation(), pending()).await.0.map(|ended| ended.exit_code)
+    };
+    assert_eq!(answer(limits::ANSWER_BYTES_MAX).await.unwrap(), 3);
+    let error = answer(limits::ANSWER_BYTES_MAX + 1).await.unwrap_err();
+    let expected =
+        DriverError::TooLong { what: "docker".into(), bytes_max: limits::ANSWER_BYTES_MAX };
+    assert_eq!(error.to_string(), expected.to_string());
 }
 
 #[tokio::test]
