@@ -43,6 +43,7 @@ pub(crate) fn act(asked: &str) -> Vec<u8> {
         }
         "truncate" => truncate(about),
         "make" => File::create(about).map(drop),
+        "grow" => grow(about),
         "remove" => remove(about),
         "fifo" => fifo(about),
         "list" => std::fs::read_dir(about).map(drop),
@@ -77,6 +78,12 @@ pub(crate) fn act(asked: &str) -> Vec<u8> {
         }
         "keyctl" => check(unsafe { libc::syscall(libc::SYS_keyctl, 0, -3, 1) }),
         "memory" => allocate(about.parse().unwrap_or(0)),
+        "threads" => {
+            for _ in 0..number() {
+                wait_beside();
+            }
+            Ok(())
+        }
         other => Err(io::Error::other(format!("no such escape: {other}"))),
     };
     match result {
@@ -111,6 +118,13 @@ fn mark(path: &str) -> io::Result<()> {
 fn truncate(path: &str) -> io::Result<()> {
     use std::os::unix::fs::OpenOptionsExt as _;
     File::options().read(true).custom_flags(libc::O_TRUNC).open(path).map(drop)
+}
+
+/// A path and the bytes that the file has afterwards, none of which are written.
+fn grow(about: &str) -> io::Result<()> {
+    let (path, bytes) = about.rsplit_once(' ').ok_or(io::ErrorKind::InvalidInput)?;
+    let bytes = bytes.parse().map_err(|_| io::ErrorKind::InvalidInput)?;
+    File::options().write(true).create(true).truncate(false).open(path)?.set_len(bytes)
 }
 
 /// As the engine does it, and not by the older call.
@@ -152,6 +166,20 @@ fn map(protection: i32) -> io::Result<*mut libc::c_void> {
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
     let page = unsafe { libc::mmap(std::ptr::null_mut(), 4096, protection, flags, -1, 0) };
     if page == libc::MAP_FAILED { Err(io::Error::last_os_error()) } else { Ok(page) }
+}
+
+/// Has one of the threads that wait for files wait for ever, if there is one more to be had.
+fn wait_beside() {
+    drop(tokio::task::spawn_blocking(|| {
+        loop {
+            std::thread::park();
+        }
+    }));
+}
+
+/// Stops the process until somebody lets it go on.
+pub(crate) fn stop() {
+    unsafe { libc::raise(libc::SIGSTOP) };
 }
 
 fn main_address() -> *mut libc::c_void {

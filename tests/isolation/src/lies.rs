@@ -80,6 +80,15 @@ fn lie_to(socket: &mut UnixStream, lie: &str) -> io::Result<()> {
             message.extend([0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01]);
             socket.write_all(&frame(&message))?;
         }
+        // An error, which directories that there are not are to blame for.
+        "sights" => {
+            let mut message = vec![1, 0, 0, 3, 1, 1, 8, 1, b'x', 0x90, 0x4e];
+            for _ in 0..2_500 {
+                message.extend([0, 2, 0, 1, 1, 2, 77, 0, 0, 2, 0xff, 0xff, 0xff, 0xff, 0x0f, 1, 3]);
+            }
+            message.extend([0, 0]);
+            socket.write_all(&frame(&message))?;
+        }
         // "silent", and whatever else.
         _ => {}
     }

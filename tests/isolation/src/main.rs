@@ -26,6 +26,9 @@ fn main() {
     if name == "parent" {
         return parent::run(arguments);
     }
+    if name == "late" {
+        escape::stop();
+    }
     let _program = match name.as_str() {
         "escaped" => coffer_host::worker::enter_escaping(escape::act),
         _ => coffer_host::worker::enter(),

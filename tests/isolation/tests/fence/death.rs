@@ -1,6 +1,6 @@
 //! Workers that die: the call fails with whose fault it is, and the next one works.
 
-use crate::stage::{Stage, ask, contains, granted, refused, runs, until};
+use crate::stage::{Stage, ask, contains, granted, refused, runs, signal, until};
 use coffer_host::Blame;
 use coffer_host::limits::{Limits, WORKER_DEATHS_MAX};
 use serde_json::json;
@@ -8,12 +8,6 @@ use std::net::TcpListener;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tempfile::TempDir;
-
-#[expect(unsafe_code, reason = "a process that the test knows to be a worker of its own")]
-fn signal(worker: &str, signal: i32) {
-    let worker = worker.parse().unwrap();
-    assert_eq!(unsafe { libc::kill(worker, signal) }, 0);
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_that_is_killed_during_a_call_fails_it_and_is_replaced() {

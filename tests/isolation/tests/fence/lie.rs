@@ -46,6 +46,14 @@ async fn one_that_is_gone_is_told_of() {
     contains(&text, "its worker did not start");
 }
 
+/// What it says that it saw blames no directory but a granted one.
+#[tokio::test]
+async fn what_it_alleges_of_files_is_looked_at() {
+    let error = told("sights").await.unwrap_err();
+    assert_eq!((error.cause().kind(), error.blame()), ("other", Blame::Plugin), "{error}");
+    assert!(error.incidents().is_empty(), "{error}");
+}
+
 /// What it logs is counted again, and shown as any plugin's.
 #[tokio::test]
 async fn an_endless_log_is_cut_off() {

@@ -7,6 +7,7 @@
     reason = "tests put files where plugins must not reach, and a test that cannot go on fails"
 )]
 
+mod bounds;
 mod compile;
 mod death;
 mod escape;

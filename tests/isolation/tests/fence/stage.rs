@@ -110,6 +110,12 @@ pub(crate) fn runs(id: &str) -> bool {
     status.is_ok_and(|status| !status.contains(") Z "))
 }
 
+#[expect(unsafe_code, reason = "a process that the test knows to be a worker of its own")]
+pub(crate) fn signal(worker: &str, signal: i32) {
+    let worker = worker.parse().unwrap();
+    assert_eq!(unsafe { libc::kill(worker, signal) }, 0);
+}
+
 /// Waits for something that is sure to come, and not for ever.
 pub(crate) async fn until(what: &str, holds: impl Fn() -> bool) {
     let waited = tokio::time::timeout(std::time::Duration::from_secs(60), async {
