@@ -80,6 +80,20 @@ fn lie_to(socket: &mut UnixStream, lie: &str) -> io::Result<()> {
             message.extend([0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01]);
             socket.write_all(&frame(&message))?;
         }
+        // `Effect::Send` to a server that does not answer: the port, and how often at the same time.
+        lie if lie.starts_with("requests-") => {
+            let mut numbers = lie.split('-').skip(1);
+            let url = format!("http://127.0.0.1:{}/", numbers.next().unwrap_or_default());
+            let count = numbers.next().and_then(|count| count.parse().ok()).unwrap_or(0);
+            for number in 0..count {
+                let mut message = vec![0, 0, number, 4, 3];
+                message.extend(b"GET");
+                message.push(url.len() as u8);
+                message.extend(url.as_bytes());
+                message.extend([0, 0, 0]);
+                socket.write_all(&frame(&message))?;
+            }
+        }
         // An error, which directories that there are not are to blame for.
         "sights" => {
             let mut message = vec![1, 0, 0, 3, 1, 1, 8, 1, b'x', 0x90, 0x4e];

@@ -158,6 +158,23 @@ async fn memory_is_bounded() {
     assert_eq!(unfenced(&stage, &format!("memory {}", 8_u64 << 30)), "done");
 }
 
+/// What keeps it in cannot be taken off by a program with more rights, either.
+#[tokio::test]
+async fn it_can_get_no_privileges() {
+    let stage = Stage::new();
+    let store = stage.escaped(json!({}));
+    let worker = ask(&store, "pid").await.unwrap();
+    let status = |id: &str, name: &str| {
+        let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+        let mut lines = status.lines().filter_map(|line| line.split_once(":\t"));
+        lines.find(|line| line.0 == name).unwrap().1.parse::<u32>().unwrap()
+    };
+    assert_eq!(status(&worker, "NoNewPrivs"), 1);
+    // What is absent, what is allowed, and that nothing becomes executable; besides what is held of this.
+    let filters = status("self", "Seccomp_filters");
+    assert_eq!((status(&worker, "Seccomp"), status(&worker, "Seccomp_filters")), (2, filters + 3));
+}
+
 /// It ends with its store, although it listens to nobody.
 #[tokio::test]
 async fn it_ends_with_its_store() {

@@ -1,17 +1,22 @@
 //! Workers that lie: coffer believes nothing, waits for nothing without an end, and goes on.
 
 use crate::stage::{Stage, ask, contains, refused};
-use coffer_host::limits::{Compiling, LOG_LINES_MAX, Limits};
-use coffer_host::{Blame, Explain as _, LoadError};
-use serde_json::json;
+use coffer_host::limits::{Compiling, EFFECTS_MAX, LOG_LINES_MAX, Limits};
+use coffer_host::{Blame, CallError, Explain as _, LoadError};
+use serde_json::{Value, json};
+use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 const CALL: Duration = Duration::from_millis(1500);
 
-async fn told(lie: &str) -> Result<String, coffer_host::CallError> {
+async fn told(lie: &str) -> Result<String, CallError> {
+    told_with(lie, json!({})).await
+}
+
+async fn told_with(lie: &str, grants: Value) -> Result<String, CallError> {
     let stage = Stage::new();
     let limits = Limits { call: CALL, ..Limits::default() };
-    let store = stage.store(&format!("lies-{lie}"), "state_memory", json!({}), limits);
+    let store = stage.store(&format!("lies-{lie}"), "state_memory", grants, limits);
     let begun = Instant::now();
     let answer = ask(&store, "k").await;
     assert!(begun.elapsed() < CALL + Duration::from_secs(20), "{lie}: {:?}", begun.elapsed());
@@ -44,6 +49,21 @@ async fn one_that_says_nothing_has_the_time_of_a_call() {
 async fn one_that_is_gone_is_told_of() {
     let text = refused(told("gone").await, "host", Blame::Host);
     contains(&text, "its worker did not start");
+}
+
+/// As much as may be asked for at the same time is waited for; one more is not.
+#[tokio::test]
+async fn one_that_asks_for_too_much_is_ended() {
+    // Connections wait in its queue, and nobody answers them.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let url = format!("http://127.0.0.1:{port}/");
+    let grants = json!({ "http": [{ "url": url, "methods": ["GET"], "private-addresses": true }] });
+    let ask = async |count| told_with(&format!("requests-{port}-{count}"), grants.clone()).await;
+    let text = refused(ask(EFFECTS_MAX).await, "deadline", Blame::Backend);
+    contains(&text, "1s 500ms");
+    let text = refused(ask(EFFECTS_MAX + 1).await, "contract", Blame::Plugin);
+    contains(&text, "its worker asked for too much at once");
 }
 
 /// What it says that it saw blames no directory but a granted one.
