@@ -59,7 +59,14 @@ async fn nothing_is_found_beside_the_worker() {
     let file = outside.path().join("file");
     fs::write(&file, "outside").unwrap();
     let (file, socket) = (file.display(), socket.display());
-    let mut victim = Command::new("sleep").arg("1000").stdin(Stdio::null()).spawn().unwrap();
+    // With no stream of ours: should this fail, nobody waits for its end.
+    let mut victim = Command::new("sleep")
+        .arg("1000")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
     let us = victim.id();
     for (asked, becomes) in [
         (format!("read {file}"), ABSENT),
