@@ -3,6 +3,7 @@
 use crate::stage::{Stage, ask, contains, lacks, refused, secret, told, value};
 use coffer_host::limits::Limits;
 use coffer_host::{Blame, Existing};
+use guest_artifacts::written;
 
 guest_artifacts::foreach_trap!(ran);
 
@@ -52,7 +53,7 @@ async fn the_engines_stack_is_bounded() {
         (func $deeper (param i64) (result i64)
           (i64.add (call $deeper (i64.add (local.get 0) (i64.const 1))) (i64.const 1)))
         (func $start (drop (call $deeper (i64.const 0)))) (start $start)"#;
-    let store = Stage::with(crate::written::plugin(core)).open();
+    let store = Stage::with(written::plugin(core)).open();
     let text = refused(ask(&store, "").await, "limit", Blame::Plugin);
     contains(&text, "524288 bytes of stack");
 }
@@ -87,7 +88,7 @@ macro_rules! crashes {
     ($($name:ident $expected:literal)*) => { $(
         #[tokio::test]
         async fn $name() {
-            crashes(crate::written::written(stringify!($name)), $expected).await;
+            crashes(written::named(stringify!($name)), $expected).await;
         }
     )* };
 }
