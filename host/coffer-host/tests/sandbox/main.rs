@@ -40,7 +40,6 @@ mod time;
 mod tls;
 mod trap;
 mod wire;
-mod written;
 
 /// This program again, to run one test in other surroundings.
 fn again(test: &str) -> std::process::Command {
