@@ -26,6 +26,24 @@ pub(crate) fn kills(commands: u32) -> u32 {
     cycles().map_or(KILLS, |cycles| cycles.div_ceil(commands))
 }
 
+/// The one cycle of each command that is run, if it is named: one that failed, again, with the same
+/// `COFFER_TORTURE` and `COFFER_SEED`.
+pub(crate) fn only() -> Option<u32> {
+    let text = env::var("COFFER_CYCLE").ok()?;
+    Some(text.parse().expect("COFFER_CYCLE is the number of a cycle"))
+}
+
+/// Is told if the test fails while this is there.
+pub(crate) struct Told(pub(crate) String);
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            note(&self.0);
+        }
+    }
+}
+
 /// Numbers by chance from a seed, which is `COFFER_SEED` or told: the generator is SplitMix64.
 pub(crate) struct Chance(u64);
 

@@ -101,6 +101,8 @@ pub(crate) struct Gate {
     /// A pool for each way to connect. Requests share connections only if they share the grant's reach
     /// and its certificate authorities.
     pools: Mutex<Vec<(Way, Connection)>>,
+    /// Each connection has one more of it.
+    open: Arc<()>,
 }
 
 /// How a grant's connections are made.
@@ -117,7 +119,7 @@ impl Gate {
         limits: Limits,
         dns: Arc<dyn Dns>,
     ) -> Self {
-        Self { grants, settings, limits, dns, pools: Mutex::new(Vec::new()) }
+        Self { grants, settings, limits, dns, pools: Mutex::new(Vec::new()), open: Arc::new(()) }
     }
 
     /// Sends a request, again if that is safe and `budget` allows it, and collects the whole response.
@@ -199,11 +201,21 @@ impl Gate {
     fn pool(&self, grant: &HttpGrant) -> Result<Connection, SendError> {
         let way = Way { reach: grant.reach(), ca: grant.ca().map(str::to_owned) };
         let mut pools = self.pools.lock().expect("nothing panics while it holds this lock");
+        if Arc::strong_count(&self.open) - 1 > limits::CONNECTIONS_KEPT_MAX {
+            // A pool closes what lies idle in it when nobody has it any more. What is in use goes on, and a
+            // client would bound only what it keeps for each host.
+            pools.clear();
+        }
         if let Some((_, pool)) = pools.iter().find(|(candidate, _)| *candidate == way) {
             return Ok(pool.clone());
         }
-        let connect = Connect::new(way.reach, way.ca.as_deref(), Arc::clone(&self.dns))
-            .map_err(|why| SendError::Incident(Incident::Authorities(why)))?;
+        let connect = Connect::new(
+            way.reach,
+            way.ca.as_deref(),
+            Arc::clone(&self.dns),
+            Arc::downgrade(&self.open),
+        )
+        .map_err(|why| SendError::Incident(Incident::Authorities(why)))?;
         let pool: Connection = Client::builder(TokioExecutor::new())
             .pool_idle_timeout(limits::IDLE_CONNECTION_MAX)
             .pool_max_idle_per_host(limits::CONCURRENCY_MAX)

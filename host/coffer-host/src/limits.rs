@@ -253,6 +253,9 @@ pub const RETRY_WAIT: Duration = Duration::from_millis(100);
 pub const CA_BYTES_MAX: usize = 4 * MIB;
 /// How long an idle connection is kept.
 pub const IDLE_CONNECTION_MAX: Duration = Duration::from_secs(60);
+/// Connections of a store beyond which those that lie idle are closed: as many as it may use at the same time,
+/// twice. A grant may name any number of hosts, and a process has 1,024 descriptors by default.
+pub const CONNECTIONS_KEPT_MAX: usize = 2 * CONCURRENCY_MAX;
 
 // Commands.
 

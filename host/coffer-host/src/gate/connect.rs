@@ -6,11 +6,14 @@ use crate::limits;
 use coffer_grants::{AddressPermit, Reach};
 use http::Uri;
 use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
+use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::TokioIo;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tower_service::Service;
 
@@ -35,24 +38,29 @@ pub(crate) struct Connect(HttpsConnector<Dial>);
 
 impl Connect {
     /// Connections within `reach`, trusting the certificate authorities in the file `ca`, or the
-    /// operating system's.
+    /// operating system's. Each has one of `open` for as long as it stands.
     ///
     /// # Errors
     ///
     /// A sentence about the certificate authorities.
-    pub(crate) fn new(reach: Reach, ca: Option<&str>, dns: Arc<dyn Dns>) -> Result<Self, String> {
+    pub(crate) fn new(
+        reach: Reach,
+        ca: Option<&str>,
+        dns: Arc<dyn Dns>,
+        open: Weak<()>,
+    ) -> Result<Self, String> {
         let https = hyper_rustls::HttpsConnectorBuilder::new()
             .with_tls_config(tls::config(ca)?)
             .https_or_http()
             .enable_http1()
             .enable_http2()
-            .wrap_connector(Dial { reach, dns });
+            .wrap_connector(Dial { reach, dns, open });
         Ok(Self(https))
     }
 }
 
 impl Service<Uri> for Connect {
-    type Response = MaybeHttpsStream<TokioIo<TcpStream>>;
+    type Response = MaybeHttpsStream<TokioIo<Counted>>;
     type Error = BoxError;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
 
@@ -76,10 +84,11 @@ impl Service<Uri> for Connect {
 pub(crate) struct Dial {
     reach: Reach,
     dns: Arc<dyn Dns>,
+    open: Weak<()>,
 }
 
 impl Dial {
-    async fn dial(self, uri: Uri) -> Result<TokioIo<TcpStream>, ConnectError> {
+    async fn dial(self, uri: Uri) -> Result<TokioIo<Counted>, ConnectError> {
         let host = uri.host().ok_or(ConnectError::Unresolved)?;
         let tls = uri.scheme_str() == Some("https");
         let port = uri.port_u16().unwrap_or(if tls { 443 } else { 80 });
@@ -88,7 +97,10 @@ impl Dial {
             refused = match self.reach.permit(address) {
                 None => ConnectError::Denied(address),
                 Some(permit) => match connect(&permit, port).await {
-                    Ok(stream) => return Ok(TokioIo::new(stream)),
+                    Ok(stream) => {
+                        let open = self.open.upgrade();
+                        return Ok(TokioIo::new(Counted { stream, _open: open }));
+                    }
                     Err(_) => ConnectError::Unreachable,
                 },
             };
@@ -119,7 +131,7 @@ async fn connect(permit: &AddressPermit, port: u16) -> std::io::Result<TcpStream
 }
 
 impl Service<Uri> for Dial {
-    type Response = TokioIo<TcpStream>;
+    type Response = TokioIo<Counted>;
     type Error = ConnectError;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, ConnectError>> + Send>>;
 
@@ -129,5 +141,57 @@ impl Service<Uri> for Dial {
 
     fn call(&mut self, uri: Uri) -> Self::Future {
         Box::pin(self.clone().dial(uri))
+    }
+}
+
+/// A connection that is counted while it stands.
+pub(crate) struct Counted {
+    stream: TcpStream,
+    _open: Option<Arc<()>>,
+}
+
+impl Connection for Counted {
+    fn connected(&self) -> Connected {
+        self.stream.connected()
+    }
+}
+
+impl AsyncRead for Counted {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Counted {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        pieces: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(context, pieces)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }

@@ -2,9 +2,9 @@
 //! refused when the plugin is loaded.
 
 use crate::stage::{Stage, ask, contains, host, refused};
-use crate::written;
 use coffer_host::limits::{HANDLES_MAX, RANDOM_BYTES_MAX};
 use coffer_host::{Blame, Need};
+use guest_artifacts::written;
 use std::net::TcpListener;
 
 guest_artifacts::foreach_import!(ran);
@@ -118,7 +118,7 @@ pub(crate) fn with_handles(name: &str) -> Vec<u8> {
         (core func $block (canon lower (func $poll "[method]pollable.block")))"#;
     let arguments = r#"(with "host" (instance
         (export "drop" (func $drop)) (export "subscribe" (func $subscribe)) (export "block" (func $block))))"#;
-    written::with_imports(&guest_artifacts::written(name), imports, arguments)
+    written::with_imports(&written::text(name), imports, arguments)
 }
 
 #[tokio::test]

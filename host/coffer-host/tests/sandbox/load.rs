@@ -1,10 +1,10 @@
 //! Loading what is no plugin: each is refused with what is wrong with it, before anything of it runs.
 
 use crate::stage::{Stage, ask, contains, explained, host};
-use crate::written::{self, MANIFEST, plugin, renamed, with_section};
 use coffer_host::limits::{self, COMPONENT_BYTES_MAX, INTERFACE_NAME_BYTES_MAX, INTERFACES_MAX};
 use coffer_host::{Blame, LoadError};
 use guest_artifacts::generated;
+use guest_artifacts::written::{self, MANIFEST, plugin, renamed, with_section};
 
 guest_artifacts::foreach_load!(ran);
 
@@ -146,7 +146,7 @@ macro_rules! switched_off {
     ($($name:ident $expected:literal)*) => { $(
         #[test]
         fn $name() {
-            let error = host().load(&written::written(stringify!($name))).unwrap_err();
+            let error = host().load(&written::named(stringify!($name))).unwrap_err();
             contains(&explained(&error, Blame::Plugin), $expected);
             assert!(matches!(error, LoadError::Compile(_) | LoadError::Malformed(..)), "{error}");
         }

@@ -1,8 +1,8 @@
 //! Manifests: read from the file before anything runs, and a component without a right one is no plugin.
 
 use crate::stage::{contains, explained, host};
-use crate::written::{MANIFEST, renamed, with_section};
 use coffer_host::{Blame, Granted, LoadError, OpenError, StoreConfig};
+use guest_artifacts::written::{MANIFEST, renamed, with_section};
 use serde_json::{Map, Value, json};
 
 guest_artifacts::foreach_manifest!(ran);

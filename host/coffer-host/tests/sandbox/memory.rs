@@ -1,9 +1,9 @@
 //! Memory: what a store is given and not a page more, however many memories a guest spreads it over.
 
 use crate::stage::{Stage, ask, contains, lacks, refused, told};
-use crate::written;
 use coffer_host::Blame;
 use coffer_host::limits::{Limits, MEMORIES_MAX, TABLE_ELEMENTS_MAX, TABLES_MAX};
+use guest_artifacts::written;
 
 guest_artifacts::foreach_memory!(ran);
 
@@ -135,12 +135,12 @@ async fn memory_many() {
 
 #[test]
 fn memory_4gib() {
-    beyond(&guest_artifacts::written("memory_4gib"));
+    beyond(&written::text("memory_4gib"));
 }
 
 #[test]
 fn memory_table() {
-    beyond(&guest_artifacts::written("memory_table"));
+    beyond(&written::text("memory_table"));
 }
 
 #[tokio::test]

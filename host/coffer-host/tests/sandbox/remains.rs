@@ -2,8 +2,8 @@
 //! memory as the kernel shows it, so that no code of the program is asked.
 
 use crate::stage::{Stage, ask};
-use crate::written;
 use coffer_host::{Host, Secret};
+use guest_artifacts::written;
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 

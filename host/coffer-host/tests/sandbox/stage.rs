@@ -5,6 +5,7 @@ use crate::way;
 use coffer_host::grants::{Grants, Reference, Source};
 use coffer_host::limits::Limits;
 use coffer_host::{Blame, CallError, Explain, Granted, Host, Secret, Store, StoreConfig};
+use guest_artifacts::written;
 use serde_json::{Map, Value, json};
 use std::sync::OnceLock;
 
@@ -31,7 +32,7 @@ impl Stage {
 
     /// For what is written by hand under this name.
     pub(crate) fn written(name: &str) -> Self {
-        Self::with(crate::written::written(name))
+        Self::with(written::named(name))
     }
 
     /// For a component.

@@ -2,11 +2,11 @@
 //! a crash, except for the cache, which belongs to one store.
 
 use crate::stage::{Stage, ask, refused, secret, told, value};
-use crate::written::plugin;
 use coffer_host::limits::{
     CACHE_BYTES_MAX, CACHE_ENTRIES_MAX, CACHE_ENTRY_BYTES_MAX, Limits, MEMORIES_MAX, TABLES_MAX,
 };
 use coffer_host::{Blame, Existing, Host, Store};
+use guest_artifacts::written::plugin;
 use serde_json::json;
 use std::time::Duration;
 

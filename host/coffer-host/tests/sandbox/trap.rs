@@ -3,6 +3,7 @@
 use crate::stage::{Stage, ask, contains, lacks, refused, secret, told, value};
 use coffer_host::limits::Limits;
 use coffer_host::{Blame, Existing};
+use guest_artifacts::written;
 
 guest_artifacts::foreach_trap!(ran);
 
@@ -52,9 +53,65 @@ async fn the_engines_stack_is_bounded() {
         (func $deeper (param i64) (result i64)
           (i64.add (call $deeper (i64.add (local.get 0) (i64.const 1))) (i64.const 1)))
         (func $start (drop (call $deeper (i64.const 0)))) (start $start)"#;
-    let store = Stage::with(crate::written::plugin(core)).open();
+    let store = Stage::with(written::plugin(core)).open();
     let text = refused(ask(&store, "").await, "limit", Blame::Plugin);
     contains(&text, "524288 bytes of stack");
+}
+
+/// A plugin that goes as deep as its key is long, and asks the host for some bytes there. What it is given
+/// is taken by a `realloc` that goes a thousand deeper itself, unless `shallow`.
+fn asks_from_below(shallow: bool) -> Vec<u8> {
+    let imports = r#"
+        (import "wasi:random/random@0.2.0" (instance $random
+          (export "get-random-bytes" (func (param "len" u64) (result (list u8))))))
+        (core module $taken
+          (memory (export "memory") 1)
+          (func $deeper (param i32) (result i32)
+            (if (result i32) (local.get 0)
+              (then (i32.add (call $deeper (i32.sub (local.get 0) (i32.const 1))) (i32.const 1)))
+              (else (i32.const 0))))
+          (func (export "realloc") (param i32 i32 i32 i32) (result i32)
+            (i32.add (i32.const 8192) (call $deeper (i32.const DEPTH)))))
+        (core instance $t (instantiate $taken))
+        (core func $get (canon lower (func $random "get-random-bytes")
+          (memory $t "memory") (realloc (func $t "realloc"))))"#;
+    let core = r#"
+        (import "host" "get" (func $get (param i64 i32)))
+        (memory (export "memory") 1)
+        (func $deeper (param i32) (result i32)
+          (if (result i32) (local.get 0)
+            (then (i32.add (call $deeper (i32.sub (local.get 0) (i32.const 1))) (i32.const 1)))
+            (else (call $get (i64.const 8) (i32.const 16)) (i32.const 0))))
+        (func (export "resolve") (param $references i32) (param $count i32) (result i32)
+          (drop (call $deeper (i32.mul (i32.const 16) (i32.load offset=12 (local.get $references)))))
+          (i32.store (i32.const 0) (i32.const 64))
+          (i32.store (i32.const 4) (i32.const 1))
+          (i32.const 0))"#;
+    let imports = imports.replace("DEPTH", if shallow { "0" } else { "1000000" });
+    written::with_imports(core, &imports, r#"(with "host" (instance (export "get" (func $get))))"#)
+}
+
+/// The host's own code has room below the deepest that a plugin's can come, and what it calls of the plugin
+/// from there has no more than the plugin had.
+#[tokio::test]
+async fn the_host_has_room_below_a_plugins_stack() {
+    let ask_from = async |shallow, depth: usize| {
+        let store = Stage::with(asks_from_below(shallow)).open();
+        ask(&store, &"x".repeat(depth)).await
+    };
+    let (mut inside, mut outside) = (1, 1024);
+    while outside - inside > 1 {
+        let depth = usize::midpoint(inside, outside);
+        match ask_from(true, depth).await {
+            Ok(_) => inside = depth,
+            Err(_) => outside = depth,
+        }
+    }
+    assert_eq!(ask_from(true, inside).await.unwrap(), "");
+    for (shallow, depth) in [(true, outside), (false, inside)] {
+        let text = refused(ask_from(shallow, depth).await, "limit", Blame::Plugin);
+        contains(&text, "524288 bytes of stack");
+    }
 }
 
 #[tokio::test]
@@ -87,7 +144,7 @@ macro_rules! crashes {
     ($($name:ident $expected:literal)*) => { $(
         #[tokio::test]
         async fn $name() {
-            crashes(crate::written::written(stringify!($name)), $expected).await;
+            crashes(written::named(stringify!($name)), $expected).await;
         }
     )* };
 }

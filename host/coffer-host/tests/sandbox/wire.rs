@@ -4,6 +4,7 @@
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use std::time::Duration;
 pub(crate) struct Wire {
     address: SocketAddr,
     connections: Arc<Mutex<Vec<Vec<u8>>>>,
+    closed: Arc<AtomicUsize>,
 }
 
 impl Wire {
@@ -37,13 +39,15 @@ impl Wire {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let connections: Arc<Mutex<Vec<Vec<u8>>>> = Arc::default();
+        let closed = Arc::<AtomicUsize>::default();
         let answer = Arc::new(answer);
         thread::spawn({
-            let connections = Arc::clone(&connections);
+            let (connections, closed) = (Arc::clone(&connections), Arc::clone(&closed));
             move || {
                 for stream in listener.incoming() {
                     let stream = stream.unwrap();
                     let (answer, connections) = (Arc::clone(&answer), Arc::clone(&connections));
+                    let closed = Arc::clone(&closed);
                     let index = {
                         let mut connections = connections.lock().unwrap();
                         connections.push(Vec::new());
@@ -55,11 +59,12 @@ impl Wire {
                             |bytes: &[u8]| connections.lock().unwrap()[index].extend(bytes);
                         // A client that goes away is no matter of the server's.
                         let _ = serve(&mut *stream, &*answer, &remember);
+                        closed.fetch_add(1, Ordering::SeqCst);
                     });
                 }
             }
         });
-        Self { address, connections }
+        Self { address, connections, closed }
     }
 
     pub(crate) fn port(&self) -> u16 {
@@ -74,6 +79,11 @@ impl Wire {
     /// What came over each connection so far.
     pub(crate) fn connections(&self) -> Vec<Vec<u8>> {
         self.connections.lock().unwrap().clone()
+    }
+
+    /// How many of them the client has closed.
+    pub(crate) fn closed(&self) -> usize {
+        self.closed.load(Ordering::SeqCst)
     }
 
     /// What came so far, as text.

@@ -4,10 +4,10 @@
 
 use crate::input::Input;
 use crate::said;
-use crate::written;
 use coffer_host::grants::{Grants, Reference, Source};
 use coffer_host::limits::Limits;
 use coffer_host::{CallError, Cause, Granted, Host, Mask, Secret, Store, StoreConfig};
+use guest_artifacts::written;
 use serde_json::json;
 use std::sync::LazyLock;
 use std::time::Duration;

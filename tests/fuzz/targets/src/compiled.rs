@@ -3,11 +3,11 @@
 
 use crate::edits::edited;
 use crate::input::Input;
-use crate::written;
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use coffer_host::grants::{Reference, Source};
 use coffer_host::{Host, StoreConfig};
+use guest_artifacts::written;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
@@ -26,7 +26,7 @@ static KEPT: LazyLock<Kept> = LazyLock::new(|| {
     let directory = TempDir::new().unwrap();
     let opened = Dir::open_ambient_dir(directory.path(), ambient_authority()).unwrap();
     let host = Host::builder().compiled_code(opened, &[7; 32]).build().unwrap();
-    let plugin = written::plugin(written::ANSWERS_NOTHING);
+    let plugin = written::plugin(r#"(memory (export "memory") 1)"#);
     host.load(&plugin).unwrap();
     let entry = fs::read_dir(directory.path()).unwrap().next().unwrap().unwrap().path();
     let good = fs::read(&entry).unwrap();

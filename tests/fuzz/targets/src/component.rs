@@ -3,10 +3,10 @@
 use crate::edits::edited;
 use crate::input::Input;
 use crate::said;
-use crate::written;
 use coffer_host::grants::{Reference, Source};
 use coffer_host::limits::{COMPONENT_BYTES_MAX, INTERFACE_NAME_BYTES_MAX, INTERFACES_MAX, Limits};
 use coffer_host::{Host, Inspection, StoreConfig};
+use guest_artifacts::written;
 use std::sync::LazyLock;
 use std::time::Duration;
 use tokio::runtime::Runtime;
@@ -14,7 +14,8 @@ use tokio::runtime::Runtime;
 static HOST: LazyLock<Host> = LazyLock::new(|| Host::builder().build().unwrap());
 static RUNTIME: LazyLock<Runtime> =
     LazyLock::new(|| tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap());
-static SMALL: LazyLock<Vec<u8>> = LazyLock::new(|| written::plugin(written::ANSWERS_NOTHING));
+static SMALL: LazyLock<Vec<u8>> =
+    LazyLock::new(|| written::plugin(r#"(memory (export "memory") 1)"#));
 static WHOLE: LazyLock<Vec<u8>> = LazyLock::new(|| guest_artifacts::guest("result_says"));
 
 pub(crate) fn component(data: &[u8]) {

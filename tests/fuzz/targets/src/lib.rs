@@ -29,7 +29,6 @@ mod sets;
 mod spool;
 mod template;
 mod url;
-mod written;
 
 /// Does something with `data`, and panics when what must hold does not.
 pub type Target = fn(&[u8]);

@@ -2,6 +2,7 @@
 //! the text of those that are written by hand, and functions that make others.
 
 pub mod generated;
+pub mod written;
 
 include!(concat!(env!("OUT_DIR"), "/behaviours.rs"));
 
@@ -23,18 +24,6 @@ pub fn guest(name: &str) -> Vec<u8> {
 #[must_use]
 pub fn plugin(name: &str) -> Vec<u8> {
     component(&format!("coffer_plugin_{}", name.replace('-', "_")))
-}
-
-/// The text of what was written by hand under this name: the fields of a core module.
-///
-/// # Panics
-///
-/// If there is none.
-#[must_use]
-#[expect(clippy::disallowed_methods, reason = "tests know where their components are")]
-pub fn written(name: &str) -> String {
-    let path = format!("{WRITTEN}/{name}.wat");
-    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
 #[expect(clippy::disallowed_methods, reason = "tests know where their components are")]

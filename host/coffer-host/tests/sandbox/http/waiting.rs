@@ -4,10 +4,10 @@
 use super::{grant, with};
 use crate::dns::{Scripted, granted_on};
 use crate::server::{Server, ok};
-use crate::stage::ask;
+use crate::stage::{Stage, ask};
 use crate::wire::{Barrier, Wire, kept};
 use coffer_host::limits::{self, Limits};
-use coffer_host::{CallError, Dns, Store};
+use coffer_host::{CallError, Dns, Host, Store};
 use serde_json::json;
 use std::future::poll_fn;
 use std::io::{self, Read as _, Write as _};
@@ -275,4 +275,43 @@ async fn a_connection_is_kept_for_a_while() {
         assert_eq!(Asking::of(&store, url.as_str()).answer().await, "200 5");
         assert_eq!(wire.connections().len(), connections, "after {idle:?}");
     }
+}
+
+/// A grant names any number of hosts, and each has its own connections. So many are kept in all, and with one
+/// more those that lie idle are closed.
+#[tokio::test]
+async fn so_many_connections_are_kept_in_all() {
+    struct Here;
+    impl Dns for Here {
+        fn lookup<'a>(
+            &'a self,
+            _: &'a str,
+        ) -> Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send + 'a>> {
+            Box::pin(async { Ok(vec![IpAddr::from([127, 0, 0, 1])]) })
+        }
+    }
+    let wire = Wire::start(|_| kept("hello"));
+    let url = |host: &str| format!("http://{host}.backend.example:{}/", wire.port());
+    let grant = json!({ "url": url("*") + "**", "methods": ["GET"], "private-addresses": true });
+    let host = Host::builder().dns(Here).build().unwrap();
+    let store = Stage::of("http_outcome").on(host).grants(json!({ "http": [grant] })).open();
+    let get = async |host: usize| ask(&store, url(&format!("h{host}"))).await.unwrap();
+    // The first one again, which is there still.
+    for host in (0..limits::CONNECTIONS_KEPT_MAX).chain([0, limits::CONNECTIONS_KEPT_MAX]) {
+        assert_eq!(get(host).await, "200 5");
+        // The connection goes back when the answer is there, so somebody has to let it.
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+    }
+    let all = limits::CONNECTIONS_KEPT_MAX + 1;
+    assert_eq!((wire.connections().len(), wire.closed()), (all, 0));
+    assert_eq!(get(0).await, "200 5");
+    let begun = Instant::now();
+    while wire.closed() < all {
+        assert!(begun.elapsed() < Duration::from_secs(30), "{} are closed", wire.closed());
+        tokio::task::yield_now().await;
+    }
+    // That of the last request is there.
+    assert_eq!((wire.connections().len(), wire.closed()), (all + 1, all));
 }

@@ -1,16 +1,18 @@
 //! Components that no compiler makes, as text, and what can be done to the bytes of one that a compiler
-//! made.
+//! made. All of it panics on text that is no component, since a test wrote it.
+
+use crate::WRITTEN;
 
 /// A plugin whose code is `core`: a core module's fields, among them a memory exported as `memory`. Unless
 /// it exports a `resolve` or a `realloc` of its own, it answers with empty values and takes what it is given
 /// at one address. A `post-return` is called if there is one.
-pub(crate) fn plugin(core: &str) -> Vec<u8> {
+pub fn plugin(core: &str) -> Vec<u8> {
     with_imports(core, "", "")
 }
 
 /// The same with imports: `imports` are fields of a component, and `arguments` what the core module is
 /// instantiated with.
-pub(crate) fn with_imports(core: &str, imports: &str, arguments: &str) -> Vec<u8> {
+pub fn with_imports(core: &str, imports: &str, arguments: &str) -> Vec<u8> {
     let exports = |name: &str| core.contains(&format!("(export \"{name}\")"));
     let resolve = r#"(func (export "resolve") (param i32 i32) (result i32)
         (i32.store (i32.const 0) (i32.const 64))
@@ -58,16 +60,23 @@ pub(crate) fn with_imports(core: &str, imports: &str, arguments: &str) -> Vec<u8
 }
 
 /// The plugin that is written by hand under this name.
-pub(crate) fn written(name: &str) -> Vec<u8> {
-    plugin(&guest_artifacts::written(name))
+pub fn named(name: &str) -> Vec<u8> {
+    plugin(&text(name))
+}
+
+/// The text of what was written by hand under this name: the fields of a core module.
+#[expect(clippy::disallowed_methods, reason = "tests know where their components are")]
+pub fn text(name: &str) -> String {
+    let path = format!("{WRITTEN}/{name}.wat");
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
 /// A manifest that is right.
-pub(crate) const MANIFEST: &str =
+pub const MANIFEST: &str =
     r#"{"name":"written","version":"1.0.0","description":"Written by hand"}"#;
 
 /// `component` with one more custom section at its end.
-pub(crate) fn with_section(component: &[u8], name: &str, data: &[u8]) -> Vec<u8> {
+pub fn with_section(component: &[u8], name: &str, data: &[u8]) -> Vec<u8> {
     let mut content = length(name.len());
     content.extend_from_slice(name.as_bytes());
     content.extend_from_slice(data);
@@ -79,7 +88,7 @@ pub(crate) fn with_section(component: &[u8], name: &str, data: &[u8]) -> Vec<u8>
 }
 
 /// `component` with every occurrence of `from` replaced by `to`, which is as long.
-pub(crate) fn renamed(component: &[u8], from: &str, to: &str) -> Vec<u8> {
+pub fn renamed(component: &[u8], from: &str, to: &str) -> Vec<u8> {
     assert_eq!(from.len(), to.len());
     let mut bytes = component.to_vec();
     let mut found = false;
