@@ -52,9 +52,7 @@ mod sandbox {
     pub(crate) mod tls;
     pub(crate) mod trap;
     pub(crate) mod wire;
-    #[expect(dead_code, reason = "what is about loading is left out")]
-    pub(crate) mod written;
 }
 
 // Where they look for one another.
-use sandbox::{again, dns, import, retry, server, stage, wire, written};
+use sandbox::{again, dns, import, retry, server, stage, wire};

@@ -1,9 +1,9 @@
 //! Compiling in a worker: within its bounds, and not beyond them.
 
 use crate::stage::{Stage, contains};
-use crate::written;
 use coffer_host::limits::Compiling;
 use coffer_host::{Blame, Explain as _, LoadError};
+use guest_artifacts::written;
 use std::fmt::Write as _;
 use std::time::Duration;
 

@@ -16,6 +16,3 @@ mod lie;
 mod lines;
 mod memory;
 mod stage;
-#[expect(dead_code, reason = "these suites need a part of it")]
-#[path = "../../../../host/coffer-host/tests/sandbox/written.rs"]
-mod written;
