@@ -28,7 +28,7 @@ fn findings(stage: &Stage) -> Vec<Value> {
 /// Notes about the engine and the kernel.
 fn of_the_machine(finding: &Value) -> bool {
     let about = finding["about"].as_str().unwrap();
-    let machine = ["engine", "landlock", "seccomp", "no-new-privileges", "pagemap-scan", "swap"];
+    let machine = ["engine", "isolation", "pagemap-scan", "swap"];
     finding["weight"] == "note" && (machine.contains(&about) || about == "certificates")
 }
 
@@ -79,7 +79,7 @@ fn all_is_well() {
     let before = (stage.state(), stage.ledger());
     assert_eq!(findings(&stage), [Value::Null; 0]);
     let text = stage.coffer(&["doctor"]).succeeded().stdout();
-    for word in ["wasmtime 48.0.", "advisories", "core file", "landlock", "nothing is wrong"] {
+    for word in ["wasmtime 48.0.", "advisories", "core file", "isolation", "nothing is wrong"] {
         assert!(text.contains(word), "{text}");
     }
     assert_eq!((stage.state(), stage.ledger()), before, "it changes nothing");

@@ -22,6 +22,7 @@ mod drivers;
 mod faults;
 mod formats;
 mod given;
+mod isolation;
 mod killed;
 mod order;
 mod power;

@@ -5,8 +5,8 @@ use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use coffer_host::grants::{Grants, Reference, Source};
 use coffer_host::{
-    Blame, CallError, Explain, Granted, Host, LoadError, OpenError, Plugin, Secret, Store,
-    StoreConfig, limits,
+    Blame, CallError, Explain, Granted, Host, Isolation, LoadError, OpenError, Plugin, Secret,
+    Store, StoreConfig, limits,
 };
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -116,7 +116,7 @@ impl Stores {
         }
         let entry = self.entry(name)?;
         let settings = self.settings(&entry).await?;
-        let (plugin, ours) = self.plugin(&entry.plugin)?;
+        let (plugin, ours) = self.plugin(&entry.plugin, entry.isolation)?;
         let grants = match (entry.grants.clone(), ours) {
             (Some(grants), _) => Granted::Only(grants),
             (None, true) => Granted::AsAsked,
@@ -131,23 +131,50 @@ impl Stores {
         Ok(store)
     }
 
-    /// Loads a plugin by what a configuration calls it, and says whether it comes with the program.
+    /// Loads a plugin by what a configuration calls it, to run where that says, and says whether it comes
+    /// with the program.
     ///
     /// # Errors
     ///
     /// [`StoreError`] if there is none, or it cannot be loaded.
-    pub fn plugin(&self, plugin: &str) -> Result<(Plugin, bool), StoreError> {
-        let load = |bytes: &[u8]| {
-            let load = |error| StoreError::Load { plugin: plugin.to_owned(), error };
-            self.host.load(bytes).map_err(load)
+    pub fn plugin(
+        &self,
+        plugin: &str,
+        isolation: Option<Isolation>,
+    ) -> Result<(Plugin, bool), StoreError> {
+        let load = |bytes: &[u8], isolation| {
+            let loaded = match isolation {
+                Isolation::None => self.host.load(bytes),
+                Isolation::Process => self.host.load_isolated(bytes),
+            };
+            loaded.map_err(|error| StoreError::Load { plugin: plugin.to_owned(), error })
         };
         match self.file(plugin)? {
-            Some(bytes) => Ok((load(&bytes)?, false)),
+            Some(bytes) => {
+                let isolation = isolation.unwrap_or_else(|| self.usual_isolation(plugin, false));
+                Ok((load(&bytes, isolation)?, false))
+            }
             None => {
                 let bundled = self.find(plugin).ok_or_else(|| self.unknown(plugin))?;
-                Ok((load(bundled.component)?, true))
+                let isolation = isolation.unwrap_or_else(|| self.usual_isolation(plugin, true));
+                Ok((load(bundled.component, isolation)?, true))
             }
         }
+    }
+
+    /// Where a plugin runs if nobody says where. One that does not come with the program runs in a process
+    /// of its own; or in this one, with a warning, where that cannot be had.
+    #[must_use]
+    pub fn usual_isolation(&self, plugin: &str, bundled: bool) -> Isolation {
+        if bundled {
+            return Isolation::None;
+        }
+        let Some(why) = self.host.without_isolation() else { return Isolation::Process };
+        tracing::warn!(
+            "the plugin {plugin} runs in coffer's own process: {why}; `isolation: none` of its store says \
+             that this is meant"
+        );
+        Isolation::None
     }
 
     /// The bytes of a plugin, by what a configuration calls it.

@@ -1,6 +1,7 @@
 //! The command line.
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use coffer_host::worker::Program;
 use std::path::PathBuf;
 
 /// Run bundles, and keep their secrets out of the database, with plugins that nobody has to trust.
@@ -42,6 +43,9 @@ pub(crate) struct Global {
     /// What is told on standard error: debug, info, warning or error
     #[arg(long, global = true, value_name = "LEVEL")]
     pub(crate) verbosity: Option<String>,
+    /// What is started for a plugin that runs in a process of its own; from `main`, and never written.
+    #[arg(skip)]
+    pub(crate) program: Option<Program>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

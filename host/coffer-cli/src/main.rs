@@ -17,9 +17,14 @@ use std::process::ExitCode;
 pub(crate) const BUNDLED: &[Bundled] = include!(concat!(env!("OUT_DIR"), "/bundled.rs"));
 
 fn main() -> ExitCode {
+    // Before anything else: in a worker this does not return.
+    let program = coffer_host::worker::enter();
     privacy::begin();
     let arguments = match misread::read() {
-        Ok(arguments) => arguments,
+        Ok(mut arguments) => {
+            arguments.global.program = Some(program);
+            arguments
+        }
         Err((misread, format)) => return output::failure(&misread.into(), format),
     };
     let format = arguments.global.output;

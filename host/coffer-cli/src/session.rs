@@ -13,6 +13,7 @@ use coffer_bundle::driver::Scratch;
 use coffer_bundle::{Home, Ledger, Spool, Stores};
 use coffer_host::Host;
 use coffer_host::audit::JsonLines;
+use coffer_host::worker::Program;
 use std::env;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -23,6 +24,7 @@ pub(crate) struct Session {
     pub(crate) config: Config,
     /// Where the configuration is, if there is one.
     pub(crate) config_path: Option<PathBuf>,
+    program: Option<Program>,
 }
 
 impl Session {
@@ -73,7 +75,7 @@ impl Session {
                 .ok_or_else(|| Usage("--verbosity is debug, info, warning or error".into()))?,
         };
         tell(verbosity);
-        Ok(Self { home, config, config_path })
+        Ok(Self { home, config, config_path, program: global.program.clone() })
     }
 
     /// The stores of the configuration.
@@ -83,12 +85,15 @@ impl Session {
     /// If the machine cannot give what running plugins needs.
     pub(crate) fn stores(&self) -> anyhow::Result<Stores> {
         let key = self.home.key("cache")?;
-        let host = Host::builder()
+        let mut host = Host::builder()
             .audit(JsonLines::new(self.home.audit()?))
             .base(self.home.path())
             .user_home(user_home().unwrap_or_else(|| PathBuf::from("/")))
-            .compiled_code(self.home.private("cache")?, &key)
-            .build()?;
+            .compiled_code(self.home.private("cache")?, &key);
+        if let Some(program) = &self.program {
+            host = host.workers(program.clone());
+        }
+        let host = host.build()?;
         Ok(Stores::new(host, self.config.clone(), BUNDLED, self.home.path()))
     }
 

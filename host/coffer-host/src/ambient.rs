@@ -52,6 +52,22 @@ pub(crate) fn show_directory(
     Ok(())
 }
 
+/// Opens a granted directory, for a worker that shows it to the guest.
+///
+/// # Errors
+///
+/// That of the operating system.
+#[cfg(target_os = "linux")]
+pub(crate) fn open_directory(permit: &DirectoryPermit<'_>) -> io::Result<rustix::fd::OwnedFd> {
+    use rustix::fs::{Mode, OFlags};
+    let grant = permit.grant();
+    if grant.create() {
+        make_private(Path::new(grant.host()))?;
+    }
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    Ok(rustix::fs::open(grant.host(), flags, Mode::empty())?)
+}
+
 /// Makes sure that there is a directory, and that only its owner can look into it.
 #[cfg(unix)]
 #[expect(clippy::disallowed_methods, reason = "this is the one place")]

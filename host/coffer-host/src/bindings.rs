@@ -16,10 +16,13 @@ wasmtime::component::bindgen!({
         }
     ",
     imports: {
-        "coffer:host/http": async | trappable,
+        "coffer:host/cache": async | trappable,
         "coffer:host/commands": async | trappable,
+        "coffer:host/http": async | trappable,
         default: trappable,
     },
+    // They cross to a worker and back.
+    additional_derives: [serde::Deserialize, serde::Serialize],
     require_store_data_send: true,
 });
 

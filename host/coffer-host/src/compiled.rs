@@ -6,6 +6,7 @@
 //! with), the component is compiled again, as if there were none.
 
 use crate::engine::Purpose;
+use crate::limits;
 use aws_lc_rs::hmac;
 use cap_std::fs::{Dir, OpenOptions};
 use std::fmt::Write as _;
@@ -16,9 +17,6 @@ use wasmtime::component::Component;
 
 /// Entries that are kept. Beyond that the oldest go when one is added.
 const ENTRIES_MAX: usize = 64;
-
-/// Bytes of an entry: the code of the largest component is about four times as large as itself.
-const ENTRY_BYTES_MAX: u64 = 256 << 20;
 
 /// Bytes of the signature at the beginning of an entry.
 const SIGNATURE_BYTES: usize = 32;
@@ -45,6 +43,28 @@ impl CompiledCode {
         purpose: Purpose,
         digest: &str,
     ) -> Option<Component> {
+        debug_assert!(purpose != Purpose::Worker, "what a worker compiled is not for this process");
+        let entry = self.code(engine, purpose, digest)?;
+        #[expect(
+            unsafe_code,
+            reason = "the signature proves that this process's user compiled it for this engine, and the \
+                      bytes that were checked are the bytes that are used"
+        )]
+        let component = unsafe { Component::deserialize(engine, &entry[SIGNATURE_BYTES..]) };
+        component
+            .inspect_err(|_| tracing::warn!(digest, "compiled code does not fit; compiling again"))
+            .ok()
+    }
+
+    /// Code that a worker compiled, for a worker.
+    pub(crate) fn load_for_worker(&self, engine: &Engine, digest: &str) -> Option<Vec<u8>> {
+        let mut entry = self.code(engine, Purpose::Worker, digest)?;
+        entry.drain(..SIGNATURE_BYTES);
+        Some(entry)
+    }
+
+    /// An entry whose signature is right, with it.
+    fn code(&self, engine: &Engine, purpose: Purpose, digest: &str) -> Option<Vec<u8>> {
         let context = context(engine, purpose, digest);
         let entry = self.read(&name(&context)).ok()?;
         let Some((signature, code)) = entry.split_at_checked(SIGNATURE_BYTES) else {
@@ -55,31 +75,14 @@ impl CompiledCode {
             tracing::warn!(digest, "compiled code is not what was put there; compiling again");
             return None;
         }
-        #[expect(
-            unsafe_code,
-            reason = "the signature proves that this process's user compiled it for this engine, and the \
-                      bytes that were checked are the bytes that are used"
-        )]
-        let component = unsafe { Component::deserialize(engine, code) };
-        component
-            .inspect_err(|_| tracing::warn!(digest, "compiled code does not fit; compiling again"))
-            .ok()
+        Some(entry)
     }
 
     /// Keeps the code of the component with `digest`. That it could not be kept is no failure.
-    pub(crate) fn save(
-        &self,
-        engine: &Engine,
-        purpose: Purpose,
-        digest: &str,
-        component: &Component,
-    ) {
-        let saved = component.serialize().map_err(io::Error::other).and_then(|code| {
-            let context = context(engine, purpose, digest);
-            let signature = hmac::sign(&self.key, &signed(&context, &code));
-            self.write(&name(&context), &[signature.as_ref(), &code])
-        });
-        if let Err(error) = saved {
+    pub(crate) fn save(&self, engine: &Engine, purpose: Purpose, digest: &str, code: &[u8]) {
+        let context = context(engine, purpose, digest);
+        let signature = hmac::sign(&self.key, &signed(&context, code));
+        if let Err(error) = self.write(&name(&context), &[signature.as_ref(), code]) {
             tracing::warn!(digest, %error, "compiled code cannot be kept; it will be compiled again");
         }
     }
@@ -87,7 +90,7 @@ impl CompiledCode {
     fn read(&self, name: &str) -> io::Result<Vec<u8>> {
         let mut entry = Vec::new();
         let file = self.directory.open(name)?;
-        file.take(ENTRY_BYTES_MAX).read_to_end(&mut entry)?;
+        file.take(limits::COMPILED_BYTES_MAX + SIGNATURE_BYTES as u64).read_to_end(&mut entry)?;
         Ok(entry)
     }
 
@@ -123,6 +126,19 @@ impl CompiledCode {
             }
         }
         Ok(())
+    }
+}
+
+/// The component that a worker compiled and that this worker is to run.
+#[cfg(target_os = "linux")]
+pub(crate) fn component_of_worker(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
+    #[expect(
+        unsafe_code,
+        reason = "this process is closed in: were the code not the compiler's, it could do in it what the \
+                  plugin could after an escape, which is nothing"
+    )]
+    unsafe {
+        Component::deserialize(engine, code)
     }
 }
 

@@ -12,13 +12,16 @@ use wasmtime::{
     Strategy,
 };
 
-/// What code compiled for one of the two engines is for. Their code is not interchangeable.
+/// What compiled code is for. The code of one purpose is never used for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
     /// A bundle's entry point: one instance, as much memory as it asks for, minutes of time.
     EntryPoint,
     /// A plugin: very many short instances from a pool.
     Plugin,
+    /// A plugin that runs in a worker, compiled in one. It is never loaded into another process: whoever
+    /// took the compiler over could have made it.
+    Worker,
 }
 
 impl Purpose {
@@ -26,6 +29,7 @@ impl Purpose {
         match self {
             Self::EntryPoint => "entry-point",
             Self::Plugin => "plugin",
+            Self::Worker => "worker",
         }
     }
 }

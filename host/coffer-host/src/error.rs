@@ -21,6 +21,12 @@ pub enum LoadError {
     /// The engine cannot compile it.
     #[error("the component cannot be compiled: {0}")]
     Compile(String),
+    /// Compiling it went beyond a bound.
+    #[error("the component cannot be compiled within {limit}")]
+    CompileLimit {
+        /// The bound, in words and with its unit.
+        limit: String,
+    },
     /// Its interfaces have the right names and other types.
     #[error("the component does not keep to the interfaces that it names: {0}")]
     Contract(String),
@@ -30,6 +36,12 @@ pub enum LoadError {
     /// The engine could not be started.
     #[error("the engine could not be started: {0}")]
     Engine(String),
+    /// The machine lacks what processes of plugins are closed in by.
+    #[error("the plugin cannot run in a process of its own: this system lacks {missing}")]
+    Fence {
+        /// What it lacks.
+        missing: String,
+    },
     /// It is WebAssembly of no valid form.
     #[error("the file is malformed: {0} at byte {1}")]
     Malformed(String, usize),
@@ -74,14 +86,18 @@ pub enum LoadError {
         /// The import, escaped.
         name: String,
     },
+    /// A process for it could not be had.
+    #[error("the plugin cannot run in a process of its own: {0}")]
+    Worker(String),
 }
 
 impl Explain for LoadError {
     fn blame(&self) -> Blame {
         match self {
-            Self::Engine(_) => Blame::Host,
-            Self::NotWasm => Blame::Operator,
+            Self::Engine(_) | Self::Worker(_) => Blame::Host,
+            Self::Fence { .. } | Self::NotWasm => Blame::Operator,
             Self::Compile(_)
+            | Self::CompileLimit { .. }
             | Self::Contract(_)
             | Self::CoreModule
             | Self::Malformed(..)
@@ -101,7 +117,12 @@ impl Explain for LoadError {
             Self::CoreModule => "build the plugin with `wasm-component-ld` as the linker, or run \
                                  `wasm-tools component new` on it"
                 .into(),
-            Self::Engine(_) => "check that the machine has memory left, and report this".into(),
+            Self::Engine(_) | Self::Worker(_) => {
+                "check that the machine has memory and processes left, and report this".into()
+            }
+            Self::Fence { .. } => "use a system that has it, or have the plugin run without: \
+                                   `isolation: none` of the store"
+                .into(),
             Self::Manifest(_) | Self::ManifestMissing | Self::ManifestTwice => {
                 "have the plugin's author build it with `coffer_plugin::build::plugin()` in its build script"
                     .into()
@@ -111,8 +132,13 @@ impl Explain for LoadError {
             Self::UnknownImport { .. } => {
                 "use a version of the plugin for this version of coffer; nothing can be granted here".into()
             }
-            Self::Compile(_) | Self::Contract(_) | Self::Malformed(..) | Self::TooComplex { .. }
-            | Self::TooLarge { .. } | Self::TooManyInterfaces => "report this to the plugin's author".into(),
+            Self::Compile(_)
+            | Self::CompileLimit { .. }
+            | Self::Contract(_)
+            | Self::Malformed(..)
+            | Self::TooComplex { .. }
+            | Self::TooLarge { .. }
+            | Self::TooManyInterfaces => "report this to the plugin's author".into(),
         }
     }
 }
@@ -141,11 +167,21 @@ pub enum OpenError {
     /// A setting is wrong.
     #[error(transparent)]
     Settings(#[from] SettingsError),
+    /// The plugin was loaded for workers, by a host that has some.
+    #[error("the plugin was loaded by another host, and this one has no workers")]
+    Workers,
 }
 
 impl Explain for OpenError {
     fn blame(&self) -> Blame {
-        Blame::Operator
+        match self {
+            Self::Workers => Blame::Host,
+            Self::Asks(_)
+            | Self::Directory { .. }
+            | Self::Grants(_)
+            | Self::Limits(_)
+            | Self::Settings(_) => Blame::Operator,
+        }
     }
 
     fn next(&self) -> String {
@@ -160,6 +196,7 @@ impl Explain for OpenError {
             }
             Self::Grants(_) => "mend the store's `grants` in the configuration file".into(),
             Self::Limits(_) => "mend the store's `limits` in the configuration file".into(),
+            Self::Workers => "open the store with the host that loaded its plugin".into(),
         }
     }
 }

@@ -7,9 +7,12 @@ use crate::engine::{self, Purpose, Ticker};
 use crate::error::{LoadError, OpenError};
 use crate::gate::{Dns, SystemDns};
 use crate::imports::{self, State};
-use crate::limits::{self, Limits};
+use crate::limits::{self, Compiling, Limits};
 use crate::sandbox::Prepared;
 use crate::store::Store;
+#[cfg(target_os = "linux")]
+use crate::worker::Launcher;
+use crate::worker::{self, Program};
 use cap_std::fs::Dir;
 use coffer_grants::Grants;
 use serde_json::{Map, Value};
@@ -34,7 +37,13 @@ pub(crate) struct Inner {
     pub(crate) ticker: Ticker,
     pub(crate) audit: Arc<dyn Audit>,
     pub(crate) instances: Semaphore,
+    pub(crate) instances_max: usize,
     pub(crate) calls: AtomicU64,
+    /// Starts workers, if there are any.
+    #[cfg(target_os = "linux")]
+    pub(crate) launcher: Option<Arc<Launcher>>,
+    #[cfg(target_os = "linux")]
+    compiling: Compiling,
     linker: Linker<State>,
     compiled: Option<CompiledCode>,
     dns: Arc<dyn Dns>,
@@ -50,7 +59,9 @@ impl Host {
             base: PathBuf::from("/"),
             compiled: None,
             dns: Arc::new(SystemDns),
+            compiling: Compiling::default(),
             instances: INSTANCES_DEFAULT,
+            program: None,
             user_home: PathBuf::from("/"),
         }
     }
@@ -68,7 +79,44 @@ impl Host {
         let capabilities = inspection.capabilities;
         let prepared =
             Prepared::new(&self.0.linker, &component, capabilities.writer, capabilities.lister)?;
-        Ok(Plugin(Arc::new(Loaded { inspection, prepared })))
+        Ok(Plugin(Arc::new(Loaded { inspection, code: Code::Here(Arc::new(prepared)) })))
+    }
+
+    /// Loads a plugin whose stores run in processes of their own, closed in so that a hole in the engine
+    /// leads nowhere. It is compiled in such a process as well, and its code is never in this one.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError`] says why it is no plugin that can be run; [`LoadError::Fence`] that this machine
+    /// lacks what such processes are closed in by, and [`LoadError::Worker`] that one could not be had.
+    pub fn load_isolated(&self, bytes: &[u8]) -> Result<Plugin, LoadError> {
+        if let Some(why) = self.without_isolation() {
+            return Err(why);
+        }
+        #[cfg(target_os = "linux")]
+        {
+            let launcher = self.0.launcher.as_ref().expect("this was just looked at");
+            let inspection = Inspection::of(bytes)?;
+            let code = self.0.compile_in_worker(launcher, bytes, &inspection)?;
+            Ok(Plugin(Arc::new(Loaded { inspection, code: Code::Apart(code) })))
+        }
+        #[cfg(not(target_os = "linux"))]
+        unreachable!("something is missing there")
+    }
+
+    /// Why [`Host::load_isolated`] would fail whatever the plugin is, if it would.
+    #[must_use]
+    pub fn without_isolation(&self) -> Option<LoadError> {
+        let missing = worker::available().missing;
+        if !missing.is_empty() {
+            return Some(LoadError::Fence { missing: missing.join(", ") });
+        }
+        #[cfg(target_os = "linux")]
+        if self.0.launcher.is_none() {
+            let why = "this program did not say how its workers are started";
+            return Some(LoadError::Worker(why.into()));
+        }
+        None
     }
 
     /// Opens a store: a plugin with its settings, what it is granted, and its limits. The granted
@@ -105,9 +153,33 @@ impl Inner {
         let component = Component::from_binary(engine, bytes)
             .map_err(|error| LoadError::Compile(crate::text::escape(&format!("{error:#}"))))?;
         if let Some(compiled) = &self.compiled {
-            compiled.save(engine, purpose, digest, &component);
+            match component.serialize() {
+                Ok(code) => compiled.save(engine, purpose, digest, &code),
+                Err(error) => tracing::warn!(digest, "compiled code cannot be kept: {error:#}"),
+            }
         }
         Ok(component)
+    }
+
+    /// Code for a worker, compiled in one unless it is kept.
+    #[cfg(target_os = "linux")]
+    fn compile_in_worker(
+        &self,
+        launcher: &Launcher,
+        bytes: &[u8],
+        inspection: &Inspection,
+    ) -> Result<Arc<[u8]>, LoadError> {
+        let (digest, engine) = (&inspection.digest, &self.plugins);
+        let kept =
+            self.compiled.as_ref().and_then(|compiled| compiled.load_for_worker(engine, digest));
+        if let Some(code) = kept {
+            return Ok(code.into());
+        }
+        let code = worker::compile(launcher, bytes, inspection.capabilities, self.compiling)?;
+        if let Some(compiled) = &self.compiled {
+            compiled.save(engine, Purpose::Worker, digest, &code);
+        }
+        Ok(code.into())
     }
 
     pub(crate) fn dns(&self) -> Arc<dyn Dns> {
@@ -135,8 +207,10 @@ pub struct HostBuilder {
     audit: Arc<dyn Audit>,
     base: PathBuf,
     compiled: Option<CompiledCode>,
+    compiling: Compiling,
     dns: Arc<dyn Dns>,
     instances: u32,
+    program: Option<Program>,
     user_home: PathBuf,
 }
 
@@ -161,6 +235,12 @@ impl HostBuilder {
         self
     }
 
+    /// What compiling may take that is done in a worker. See [`Compiling`] for what it may otherwise.
+    pub fn compiling(mut self, compiling: Compiling) -> Self {
+        self.compiling = compiling;
+        self
+    }
+
     /// Looks names up with `dns`. What it answers is held against the grants as any answer is.
     pub fn dns(mut self, dns: impl Dns + 'static) -> Self {
         self.dns = Arc::new(dns);
@@ -180,13 +260,19 @@ impl HostBuilder {
         self
     }
 
+    /// Has workers, for plugins that are loaded with [`Host::load_isolated`]. There are none otherwise.
+    pub fn workers(mut self, program: Program) -> Self {
+        self.program = Some(program);
+        self
+    }
+
     /// Starts the host: its engines, and a thread that interrupts running plugins.
     ///
     /// # Errors
     ///
     /// [`LoadError::Engine`] if the machine cannot give what they need.
     pub fn build(self) -> Result<Host, LoadError> {
-        let Self { audit, base, compiled, dns, instances, user_home } = self;
+        let Self { audit, base, compiled, compiling, dns, instances, program, user_home } = self;
         let failed = |error: wasmtime::Error| LoadError::Engine(format!("{error:#}"));
         let plugins = engine::plugins(instances).map_err(failed)?;
         let entry_points = engine::entry_points().map_err(failed)?;
@@ -194,12 +280,24 @@ impl HostBuilder {
         imports::link(&mut linker).map_err(failed)?;
         let ticker = Ticker::start(vec![plugins.clone(), entry_points.clone()])
             .map_err(|error| LoadError::Engine(error.to_string()))?;
+        #[cfg(target_os = "linux")]
+        let launcher = program
+            .map(|program| Launcher::new(program).map(Arc::new))
+            .transpose()
+            .map_err(|error| LoadError::Engine(error.to_string()))?;
+        #[cfg(not(target_os = "linux"))]
+        let _ = (program, compiling);
         Ok(Host(Arc::new(Inner {
+            #[cfg(target_os = "linux")]
+            launcher,
+            #[cfg(target_os = "linux")]
+            compiling,
             plugins,
             entry_points,
             ticker,
             audit,
             instances: Semaphore::new(instances as usize),
+            instances_max: instances as usize,
             calls: AtomicU64::new(0),
             linker,
             compiled,
@@ -222,7 +320,33 @@ pub struct Plugin(pub(crate) Arc<Loaded>);
 
 pub(crate) struct Loaded {
     pub(crate) inspection: Inspection,
-    pub(crate) prepared: Prepared,
+    pub(crate) code: Code,
+}
+
+/// A plugin's code, which is in this process or never will be.
+pub(crate) enum Code {
+    /// For workers. A worker compiled it, so it is only bytes here.
+    #[cfg(target_os = "linux")]
+    Apart(Arc<[u8]>),
+    Here(Arc<Prepared>),
+}
+
+/// Where a plugin runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Isolation {
+    /// In the host's own process, in the engine's sandbox.
+    None,
+    /// In a process of its own that has nothing else, in the engine's sandbox.
+    Process,
+}
+
+impl fmt::Display for Isolation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::None => "none",
+            Self::Process => "process",
+        })
+    }
 }
 
 impl Plugin {
@@ -230,6 +354,16 @@ impl Plugin {
     #[must_use]
     pub fn inspection(&self) -> &Inspection {
         &self.0.inspection
+    }
+
+    /// Where its stores run.
+    #[must_use]
+    pub fn isolation(&self) -> Isolation {
+        match self.0.code {
+            #[cfg(target_os = "linux")]
+            Code::Apart(_) => Isolation::Process,
+            Code::Here(_) => Isolation::None,
+        }
     }
 }
 

@@ -8,6 +8,7 @@ mod commands;
 mod files;
 mod http;
 mod logging;
+mod outside;
 mod settings;
 mod wasi;
 
@@ -16,25 +17,40 @@ use crate::error::Incident;
 use crate::gate::{Budget, Gate};
 use crate::limiter::Limiter;
 use crate::limits::{self, Limits};
+use crate::secret::Bytes;
 use cache::Cache;
-use coffer_grants::{Grants, Settings};
+use coffer_grants::Grants;
 use std::sync::Arc;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use wasmtime::component::{HasSelf, Linker, ResourceTable};
 use wasmtime_wasi::WasiCtx;
+use wasmtime_wasi::filesystem::WasiFilesystemCtx;
 
-pub(crate) use files::Directories;
-pub(crate) use logging::Log;
+pub(crate) use files::{Directories, Sight};
+pub(crate) use logging::{Log, Logged};
+pub(crate) use outside::{Effect, Here, Outside, Reply};
 
-/// What the calls of one store share.
+/// What the calls of one store share, and what decides what they may do. It never leaves the host's own
+/// process.
 pub(crate) struct Shared {
     pub(crate) grants: Arc<Grants>,
-    pub(crate) settings: Arc<Settings>,
     pub(crate) limits: Limits,
     pub(crate) gate: Gate,
     pub(crate) cache: Cache,
+    /// The granted directories, as the operator is told of them.
     pub(crate) directories: Directories,
+}
+
+/// What the instances of one store are given, in whichever process they run. There is no credential in it.
+pub(crate) struct Confines {
+    pub(crate) limits: Limits,
+    /// The settings that the plugin may see.
+    pub(crate) settings: Vec<(String, String)>,
+    /// The granted directories, opened once.
+    pub(crate) directories: WasiFilesystemCtx,
 }
 
 /// What one instance works on. Made for one call and dropped with it.
@@ -44,18 +60,19 @@ pub(crate) struct State {
     wasi: WasiCtx,
     http: wasi::HttpState,
     files: files::Usage,
-    shared: Arc<Shared>,
-    record: Arc<Record>,
+    confines: Arc<Confines>,
+    outside: Outside,
     log: Log,
 }
 
 /// What happened during one call that concerns the host.
 #[derive(Debug)]
-pub(crate) struct Record {
+struct Record {
     /// The HTTP requests that are left.
-    pub(crate) budget: Budget,
+    budget: Budget,
+    /// For requests that are on their way.
+    places: Semaphore,
     waiting: AtomicUsize,
-    written: AtomicU64,
     incidents: Mutex<Vec<Incident>>,
 }
 
@@ -63,16 +80,17 @@ pub(crate) struct Record {
 const INCIDENTS_MAX: usize = 4;
 
 impl Record {
-    fn new(budget: Budget) -> Self {
+    /// Of a call that begins now.
+    fn begin(requests_max: usize, limits: &Limits) -> Self {
         Self {
-            budget,
+            budget: Budget::new(requests_max, Instant::now() + limits.call),
+            places: Semaphore::new(limits.concurrency),
             waiting: AtomicUsize::default(),
-            written: AtomicU64::default(),
             incidents: Mutex::default(),
         }
     }
 
-    pub(crate) fn add(&self, incident: Incident) {
+    fn add(&self, incident: Incident) {
         let mut incidents = self.incidents.lock().expect("nothing panics while it holds this lock");
         if !incidents.contains(&incident) {
             incidents.push(incident);
@@ -82,25 +100,12 @@ impl Record {
         }
     }
 
-    /// Notes that the plugin was refused more than a limit allows.
-    fn exceeded(&self, limit: impl Into<String>) {
-        self.add(Incident::Limit { limit: limit.into() });
-    }
-
-    /// Counts bytes that are to be written to files; whether they are within the limit.
-    fn count_written(&self, bytes: u64) -> bool {
-        let within = |written: u64| {
-            written.checked_add(bytes).filter(|written| *written <= limits::FILE_BYTES_WRITTEN_MAX)
-        };
-        self.written.try_update(Ordering::Relaxed, Ordering::Relaxed, within).is_ok()
-    }
-
-    pub(crate) fn take(&self) -> Vec<Incident> {
+    fn take(&self) -> Vec<Incident> {
         std::mem::take(&mut self.incidents.lock().expect("nothing panics while it holds this lock"))
     }
 
     /// Whether the guest waits for a backend or a command at this moment.
-    pub(crate) fn waits(&self) -> bool {
+    fn waits(&self) -> bool {
         self.waiting.load(Ordering::Relaxed) > 0
     }
 
@@ -123,28 +128,26 @@ impl Drop for Waiting<'_> {
 
 impl State {
     pub(crate) fn new(
-        shared: Arc<Shared>,
-        requests_max: usize,
-        environment: &[(String, zeroize::Zeroizing<String>)],
-        deadline: tokio::time::Instant,
+        confines: Arc<Confines>,
+        outside: Outside,
+        variables: &[(String, Bytes)],
     ) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits::HANDLES_MAX);
-        let record = Arc::new(Record::new(Budget::new(requests_max, deadline)));
         Self {
-            limiter: Limiter::new(shared.limits.memory),
+            limiter: Limiter::new(confines.limits.memory),
             table,
-            wasi: wasi::context(environment, &shared.directories.opened),
-            http: wasi::HttpState::new(Arc::clone(&shared), Arc::clone(&record)),
+            wasi: wasi::context(variables, &confines.directories),
+            http: wasi::HttpState::new(confines.limits, outside.clone()),
             files: files::Usage::default(),
-            shared,
-            record,
+            confines,
+            outside,
             log: Log::default(),
         }
     }
 
-    pub(crate) fn record(&self) -> Arc<Record> {
-        Arc::clone(&self.record)
+    pub(crate) fn take_sights(&mut self) -> Vec<Sight> {
+        self.files.take_sights()
     }
 
     pub(crate) fn take_log(&mut self) -> Log {

@@ -8,6 +8,7 @@
 
 mod advisory;
 mod ambient;
+mod asked;
 pub mod audit;
 mod bindings;
 mod compiled;
@@ -26,6 +27,7 @@ mod secret;
 mod shape;
 mod store;
 mod text;
+pub mod worker;
 
 pub use advisory::{Advisories, Advisory, ENGINE_VERSION, Effect};
 pub use coffer_grants as grants;
@@ -34,7 +36,7 @@ pub use component::{Capabilities, Import, Inspection, Need};
 pub use entry_point::{EntryPoint, Files, FilesError, Finished, Run, RunError};
 pub use error::{CallError, Cause, Incident, LoadError, OpenError};
 pub use gate::{Dns, SystemDns, TlsFault, certificate_authorities};
-pub use host::{Granted, Host, HostBuilder, Plugin, StoreConfig};
+pub use host::{Granted, Host, HostBuilder, Isolation, Plugin, StoreConfig};
 pub use mask::{MASK, Mask, MaskStream};
 pub use secret::Secret;
 pub use store::{Existing, Store};

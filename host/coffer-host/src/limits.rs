@@ -273,6 +273,58 @@ pub const CACHE_BYTES_MAX: usize = MIB;
 /// How long an entry is kept at most.
 pub const CACHE_TTL_MAX: Duration = Duration::from_secs(3600);
 
+// Workers: the processes of plugins that run in one of their own.
+
+/// What compiling a component in a worker may take. An embedder can choose others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Compiling {
+    /// Wall time. A Python plugin of 18 MB takes 20 s on two processors.
+    pub time: Duration,
+    /// Processor time of all threads together, in whole seconds.
+    pub processor: Duration,
+    /// Bytes of memory that can be written to. That plugin takes 1 GiB.
+    pub memory: u64,
+}
+
+impl Default for Compiling {
+    fn default() -> Self {
+        Self {
+            time: Duration::from_secs(120),
+            processor: Duration::from_secs(180),
+            memory: 3 << 30,
+        }
+    }
+}
+
+/// Bytes of compiled code: that of the largest component is about four times as large as itself.
+pub const COMPILED_BYTES_MAX: u64 = 256 << 20;
+/// Wall time until a worker is ready. It takes some ten milliseconds, and more where much else runs.
+pub const WORKER_START_MAX: Duration = Duration::from_secs(30);
+/// Workers of one store that may die within [`WORKER_DEATHS_WITHIN`]; then none is started until one of
+/// the deaths is as long ago. Whatever kills them, starting them for ever would only hide it.
+pub const WORKER_DEATHS_MAX: usize = 8;
+/// See [`WORKER_DEATHS_MAX`].
+pub const WORKER_DEATHS_WITHIN: Duration = Duration::from_secs(60);
+/// Bytes that a worker can write to, besides what its instances have: the engine, its tables of plugins,
+/// the threads that wait for files, and what is on its way to the host and back.
+pub const WORKER_BYTES: u64 = 1 << 30;
+/// Bytes that a worker can write to for each instance, besides its memories: tables, stack, bookkeeping.
+pub const WORKER_INSTANCE_BYTES: u64 = 32 << 20;
+/// Bytes of a file that a worker writes. An image of an instance's memory is such a file, too.
+pub const WORKER_FILE_BYTES_MAX: u64 = 1 << 30;
+/// Threads of a worker that wait for files.
+pub const WORKER_THREADS_MAX: usize = 64;
+/// Bytes of one message between coffer and a worker: what may cross from a guest at once, and what it is
+/// wrapped in.
+pub const MESSAGE_BYTES_MAX: usize = CROSSING_TOTAL_BYTES_MAX + 4 * MIB;
+/// Bytes of a message that are neither text nor values. An element of a list has at least two, so what
+/// is made of a message is at most some dozen megabytes larger than itself.
+pub const MESSAGE_STRUCTURE_BYTES_MAX: usize = MIB;
+/// What the guest of one call may have done for it at the same time: requests, commands.
+pub const EFFECTS_MAX: u32 = 64;
+/// KiB of all that together.
+pub const EFFECTS_KIB_MAX: u32 = 128 * 1024;
+
 fn bytes<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
     use serde::de::Error as _;
     let text = Quantity::deserialize(deserializer)?.into_text();

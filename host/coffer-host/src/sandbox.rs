@@ -2,15 +2,15 @@
 //!
 //! No instance is used twice. Calls, tenants and crashes cannot see each other.
 
+use crate::asked::{Answered, Asked, Given, Page};
+use crate::bindings::writer::exports::coffer::secrets::writer::Existing;
 use crate::bindings::{lister, resolver, writer};
-use crate::engine::Ticker;
 use crate::error::{Cause, Incident, LoadError};
 use crate::gate::Unanswered;
-use crate::imports::{Log, Shared, State};
+use crate::imports::{Log, Sight, State};
 use crate::limits;
-use coffer_grants::EnvironmentPermit;
-use std::sync::Arc;
-use tokio::time::Instant;
+use crate::text;
+use serde::{Deserialize, Serialize};
 use wasmtime::component::{Component, InstancePre, Linker};
 use wasmtime::{Engine, Store, Trap};
 
@@ -29,9 +29,8 @@ impl Prepared {
         writes: bool,
         lists: bool,
     ) -> Result<Self, LoadError> {
-        let contract = |error: wasmtime::Error| {
-            LoadError::Contract(crate::text::escape(&format!("{error:#}")))
-        };
+        let contract =
+            |error: wasmtime::Error| LoadError::Contract(text::escape(&format!("{error:#}")));
         let pre: InstancePre<State> = linker.instantiate_pre(component).map_err(contract)?;
         Ok(Self {
             writer: writes
@@ -47,6 +46,25 @@ impl Prepared {
     }
 }
 
+/// Why an instance did not answer.
+#[derive(Serialize, Deserialize)]
+pub(crate) enum Failure {
+    Host(String),
+    /// The limit, in words and with its unit.
+    Limit(String),
+    Trap(String),
+}
+
+impl From<Failure> for Cause {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Host(why) => Self::Host(text::escape(&why)),
+            Failure::Limit(limit) => Self::Limit { limit: text::escape(&limit) },
+            Failure::Trap(why) => Self::Trap(text::escape(&why)),
+        }
+    }
+}
+
 /// What an instance did, and what it left behind.
 pub(crate) struct Ran<T> {
     pub(crate) answer: Result<T, Cause>,
@@ -57,86 +75,128 @@ pub(crate) struct Ran<T> {
     pub(crate) log: Log,
 }
 
-/// Where calls run.
-pub(crate) struct Sandbox<'h> {
-    pub(crate) engine: &'h Engine,
-    pub(crate) ticker: &'h Ticker,
+impl Ran<Answered> {
+    /// Of a call that never began.
+    pub(crate) fn failed(cause: Cause) -> Self {
+        Self {
+            answer: Err(cause),
+            incidents: Vec::new(),
+            unanswered: Unanswered::default(),
+            log: Log::default(),
+        }
+    }
+
+    /// With the answer to what was asked, and not to something else.
+    pub(crate) fn narrow<T>(self, take: impl FnOnce(Answered) -> Option<T>) -> Ran<T> {
+        let Self { answer, incidents, unanswered, log } = self;
+        let other = || Cause::Contract("it answered something else".into());
+        let answer = answer.and_then(|answer| take(answer).ok_or_else(other));
+        Ran { answer, incidents, unanswered, log }
+    }
 }
 
-impl Sandbox<'_> {
-    /// Gives `act` a store for one instance, with every limit set, and waits for it until the deadline.
-    /// It will give that many answers, each a value of its own.
-    pub(crate) async fn run<T>(
-        &self,
-        shared: &Arc<Shared>,
-        environment: &EnvironmentPermit,
-        answers: usize,
-        act: impl AsyncFnOnce(&mut Store<State>) -> wasmtime::Result<T>,
-    ) -> Ran<T> {
-        let _running = self.ticker.run();
-        let deadline = Instant::now() + shared.limits.call;
-        let variables = crate::ambient::variables(environment);
-        // What an instance may send for all references of a batch is what several instances may that are
-        // given as many.
-        let requests =
-            shared.limits.requests * answers.div_ceil(limits::CHUNK_REFERENCES_MAX).max(1);
-        let state = State::new(Arc::clone(shared), requests, &variables, deadline);
-        let mut store = Store::new(self.engine, state);
-        drop(variables);
+/// One instance that is being asked.
+pub(crate) struct Instance<'p> {
+    prepared: &'p Prepared,
+    store: Store<State>,
+}
+
+impl<'p> Instance<'p> {
+    /// Room for one instance of `prepared`, with every limit set but the deadline, which is that of
+    /// whoever asks. `crossing_bytes` bounds what the guest may hand over at once.
+    pub(crate) fn new(
+        engine: &Engine,
+        prepared: &'p Prepared,
+        state: State,
+        crossing_bytes: usize,
+    ) -> Self {
+        let mut store = Store::new(engine, state);
         store.limiter(|state| &mut state.limiter);
-        let crossing_bytes = answers.saturating_mul(shared.limits.answer).max(shared.limits.body);
         store.set_hostcall_fuel(
             (limits::CROSSING_BYTES_MAX + crossing_bytes).min(limits::CROSSING_TOTAL_BYTES_MAX),
         );
         // At every tick the guest lets go, so that the deadline is looked at and others can run.
         store.set_epoch_deadline(1);
         store.epoch_deadline_async_yield_and_update(1);
-        let record = store.data().record();
-        let answer = {
-            let mut acting = std::pin::pin!(act(&mut store));
-            match tokio::time::timeout_at(deadline, acting.as_mut()).await {
-                Ok(Ok(answer)) => Ok(answer),
-                Ok(Err(error)) => Err(cause(&error)),
-                // Asked while it is still there: what it waits for is forgotten when it is dropped.
-                Err(_) => {
-                    Err(Cause::Deadline { after: shared.limits.call, waiting: record.waits() })
-                }
+        Self { prepared, store }
+    }
+
+    /// Instantiates the plugin and asks it.
+    pub(crate) async fn ask(&mut self, asked: Asked) -> Result<Answered, Failure> {
+        self.act(asked).await.map_err(|error| failure(&error))
+    }
+
+    /// What it saw of files so far.
+    pub(crate) fn take_sights(&mut self) -> Vec<Sight> {
+        self.store.data_mut().take_sights()
+    }
+
+    /// What it logged so far.
+    pub(crate) fn take_log(&mut self) -> Log {
+        self.store.data_mut().take_log()
+    }
+
+    async fn act(&mut self, asked: Asked) -> wasmtime::Result<Answered> {
+        let Self { prepared, store } = self;
+        // Whoever asks looked whether the plugin exports it.
+        let unexported = || wasmtime::Error::msg("the plugin does not export this");
+        Ok(match asked {
+            Asked::Delete { key } => {
+                let writer = prepared.writer.as_ref().ok_or_else(unexported)?;
+                let plugin = writer.instantiate_async(&mut *store).await?;
+                Answered::Delete(plugin.coffer_secrets_writer().call_delete(store, &key).await?)
             }
-        };
-        Ran {
-            answer,
-            incidents: record.take(),
-            unanswered: record.budget.unanswered(),
-            log: store.data_mut().take_log(),
-        }
+            Asked::List { prefix, cursor } => {
+                let lister = prepared.lister.as_ref().ok_or_else(unexported)?;
+                let plugin = lister.instantiate_async(&mut *store).await?;
+                let lister = plugin.coffer_secrets_lister();
+                let page = lister.call_list_keys(store, &prefix, cursor.as_deref()).await?;
+                Answered::List(page.map(|page| Page { keys: page.keys, next: page.next }))
+            }
+            Asked::Put { key, value, replace } => {
+                let writer = prepared.writer.as_ref().ok_or_else(unexported)?;
+                let plugin = writer.instantiate_async(&mut *store).await?;
+                let existing = if replace { Existing::Replace } else { Existing::Keep };
+                let writer = plugin.coffer_secrets_writer();
+                Answered::Put(writer.call_put(store, &key, &value, existing).await?)
+            }
+            Asked::Resolve { references } => {
+                let plugin = prepared.resolver.instantiate_async(&mut *store).await?;
+                let resolver = plugin.coffer_secrets_resolver();
+                let answers = resolver.call_resolve(store, &references).await?;
+                Answered::Resolve(
+                    answers.into_iter().map(|answer| answer.map(Given::from)).collect(),
+                )
+            }
+        })
     }
 }
 
 /// What the engine's error means. The guest's own text is no part of it.
-fn cause(error: &wasmtime::Error) -> Cause {
+fn failure(error: &wasmtime::Error) -> Failure {
     if let Some(trap) = error.downcast_ref::<Trap>() {
         return match trap {
             Trap::StackOverflow => {
-                Cause::Limit { limit: format!("{} bytes of stack", limits::STACK_BYTES_MAX) }
+                Failure::Limit(format!("{} bytes of stack", limits::STACK_BYTES_MAX))
             }
             Trap::UnreachableCodeReached => {
-                Cause::Trap("it gave up (a panic, or no memory left)".into())
+                Failure::Trap("it gave up (a panic, or no memory left)".into())
             }
-            other => Cause::Trap(other.to_string()),
+            other => Failure::Trap(other.to_string()),
         };
     }
     if error.is::<wasmtime_wasi::I32Exit>() {
-        return Cause::Trap("it tried to end the process".into());
+        return Failure::Trap("it tried to end the process".into());
     }
     if error.is::<wasmtime::PoolConcurrencyLimitError>() {
-        return Cause::Host("too many instances at the same time".into());
+        return Failure::Host("too many instances at the same time".into());
     }
     let text = format!("{error:#}");
     if text.contains("fuel allocated for hostcalls has been exhausted") {
-        return Cause::Limit { limit: "bytes handed to the host at once".into() };
+        return Failure::Limit("bytes handed to the host at once".into());
     }
     if text.contains("exceeds memory limits") || text.contains("memory minimum size") {
-        return Cause::Limit { limit: "memory".into() };
+        return Failure::Limit("memory".into());
     }
-    Cause::Trap(crate::text::escape(&text))
+    Failure::Trap(text)
 }

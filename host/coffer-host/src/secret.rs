@@ -1,5 +1,7 @@
 //! A secret: bytes that are overwritten when they are dropped, and that nothing prints.
 
+use serde::de::{Error, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::io::{self, Read};
 use zeroize::Zeroizing;
@@ -58,6 +60,79 @@ impl Secret {
     #[must_use]
     pub fn expires_at_ms(&self) -> Option<u64> {
         self.expires_at_ms
+    }
+}
+
+/// Bytes that may be a value: overwritten when they are dropped, and without `Debug`. They cross to a
+/// worker as they are, in one piece.
+#[derive(Clone)]
+pub(crate) struct Bytes(Zeroizing<Vec<u8>>);
+
+impl Bytes {
+    /// Takes the buffer over.
+    pub(crate) fn new(bytes: Vec<u8>) -> Self {
+        Self(Zeroizing::new(bytes))
+    }
+
+    /// The buffer, which is the caller's to overwrite.
+    pub(crate) fn take(mut self) -> Vec<u8> {
+        std::mem::take(&mut *self.0)
+    }
+}
+
+impl From<Zeroizing<Vec<u8>>> for Bytes {
+    fn from(bytes: Zeroizing<Vec<u8>>) -> Self {
+        Self(bytes)
+    }
+}
+
+impl From<Bytes> for Zeroizing<Vec<u8>> {
+    fn from(Bytes(bytes): Bytes) -> Self {
+        bytes
+    }
+}
+
+impl AsRef<[u8]> for Bytes {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl std::ops::Deref for Bytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Serialize for Bytes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Bytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Copied;
+        impl Visitor<'_> for Copied {
+            type Value = Bytes;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("bytes")
+            }
+
+            fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Bytes, E> {
+                Ok(Bytes::new(bytes.to_vec()))
+            }
+        }
+        deserializer.deserialize_bytes(Copied)
+    }
+}
+
+impl From<Bytes> for Secret {
+    fn from(Bytes(value): Bytes) -> Self {
+        Self { value, version: None, expires_at_ms: None }
     }
 }
 

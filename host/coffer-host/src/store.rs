@@ -1,22 +1,26 @@
 //! A store: a plugin with settings, grants and limits. The path of one call is [`Store::resolve`], from
 //! the decision to the audit's last line.
 
+mod runs;
+
+use crate::ambient;
+use crate::asked::{Answered, Asked, Given, ToInstance};
 use crate::audit::{Call, Outcome};
 use crate::bindings::coffer::secrets::types as wit;
-use crate::bindings::writer::exports::coffer::secrets::writer::Existing as WitExisting;
 use crate::component::Capabilities;
 use crate::error::{self, CallError, Cause, OpenError};
 use crate::gate::{Gate, Unanswered};
-use crate::host::{Granted, Host, Plugin, StoreConfig};
+use crate::host::{Granted, Host, Isolation, Plugin, StoreConfig};
 use crate::imports::{Directories, Shared};
 use crate::limits::{self, Limits};
 use crate::mask::Mask;
-use crate::sandbox::{Ran, Sandbox};
-use crate::secret::Secret;
+use crate::sandbox::Ran;
+use crate::secret::{Bytes, Secret};
 use crate::text;
 use coffer_grants::{CallPermit, EnvironmentPermit, Grants, Reference, Source, Verb};
 use futures_util::StreamExt as _;
 use futures_util::stream;
+use runs::Runs;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -31,6 +35,7 @@ pub struct Store {
     plugin: Plugin,
     name: Arc<str>,
     shared: Arc<Shared>,
+    runs: Arc<Runs>,
     instances: Arc<Semaphore>,
 }
 
@@ -63,14 +68,17 @@ impl Store {
         let grants = grants.rooted(&base, &user_home)?;
         // What is asked for is only looked at, so asks that cannot be filled in are none.
         let asked = manifest.asked(&settings).unwrap_or_default().rooted(&base, &user_home);
-        let directories = Directories::open(&grants, &asked.unwrap_or_default())?;
-        let (grants, settings) = (Arc::new(grants), Arc::new(settings));
-        let gate = Gate::new(Arc::clone(&grants), Arc::clone(&settings), limits, host.0.dns());
-        let shared =
-            Shared { gate, cache: Default::default(), directories, grants, settings, limits };
+        let directories = Directories::of(&grants, &asked.unwrap_or_default());
+        let name: Arc<str> = name.into();
+        let visible = settings.visible().map(|(name, text)| (name.to_owned(), text)).collect();
+        let runs = Runs::open(&host, &plugin, &name, &grants, limits, visible)?;
+        let grants = Arc::new(grants);
+        let gate = Gate::new(Arc::clone(&grants), Arc::new(settings), limits, host.0.dns());
+        let shared = Shared { gate, cache: Default::default(), directories, grants, limits };
         Ok(Self {
-            name: name.into(),
+            name,
             shared: Arc::new(shared),
+            runs: Arc::new(runs),
             instances: Arc::new(Semaphore::new(limits.concurrency)),
             host,
             plugin,
@@ -87,6 +95,12 @@ impl Store {
     #[must_use]
     pub fn plugin(&self) -> &Plugin {
         &self.plugin
+    }
+
+    /// Where it runs.
+    #[must_use]
+    pub fn isolation(&self) -> Isolation {
+        self.plugin.isolation()
     }
 
     /// What the plugin can do. Known without running it.
@@ -170,22 +184,18 @@ impl Store {
         secret: &Secret,
         existing: Existing,
     ) -> Result<(), CallError> {
-        let existing = match existing {
-            Existing::Keep => WitExisting::Keep,
-            Existing::Replace => WitExisting::Replace,
-        };
         let too_large = secret.expose().len() > self.shared.limits.answer;
-        let before = || match &self.plugin.0.prepared.writer {
-            Some(_) if too_large => Err(Cause::TooLarge(self.shared.limits.answer as u64)),
-            Some(writer) => Ok(writer),
-            None => Err(Cause::Capability(Verb::Put)),
+        let before = || match self.capabilities().writer {
+            true if too_large => Err(Cause::TooLarge(self.shared.limits.answer as u64)),
+            true => Ok(()),
+            false => Err(Cause::Capability(Verb::Put)),
         };
-        self.one(Verb::Put, reference, [secret], before, async |writer, store| {
-            let plugin = writer.instantiate_async(&mut *store).await?;
-            let writer = plugin.coffer_secrets_writer();
-            writer.call_put(store, reference.key(), secret.expose(), existing).await
-        })
-        .await
+        let asked = || Asked::Put {
+            key: reference.key().into(),
+            value: Bytes::new(secret.expose().to_vec()),
+            replace: existing == Existing::Replace,
+        };
+        self.one(Verb::Put, reference, [secret], before, asked).await
     }
 
     /// Deletes the secret under the key of `reference`, durably. Deleting what is not there succeeds.
@@ -195,15 +205,12 @@ impl Store {
     /// [`CallError`] with [`Cause::Capability`] if the plugin keeps nothing, or whatever the backend
     /// says.
     pub async fn delete(&self, reference: &Reference) -> Result<(), CallError> {
-        let before = || match &self.plugin.0.prepared.writer {
-            Some(writer) => Ok(writer),
-            None => Err(Cause::Capability(Verb::Delete)),
+        let before = || match self.capabilities().writer {
+            true => Ok(()),
+            false => Err(Cause::Capability(Verb::Delete)),
         };
-        self.one(Verb::Delete, reference, [], before, async |writer, store| {
-            let plugin = writer.instantiate_async(&mut *store).await?;
-            plugin.coffer_secrets_writer().call_delete(store, reference.key()).await
-        })
-        .await
+        let asked = || Asked::Delete { key: reference.key().into() };
+        self.one(Verb::Delete, reference, [], before, asked).await
     }
 
     /// Lists the keys that begin with `prefix`, page by page until the end, sorted.
@@ -245,21 +252,17 @@ impl Store {
         cursor: Option<String>,
     ) -> Result<(Vec<String>, Option<String>), CallError> {
         let fail = |cause| self.failure(Verb::List, &[], cause);
-        let Some(lister) = &self.plugin.0.prepared.lister else {
+        if !self.capabilities().lister {
             return Err(fail(Cause::Capability(Verb::List)));
-        };
+        }
         let call = self.call(Verb::List, &[]);
         self.host.0.audit.begin(&call).map_err(|error| fail(Cause::Audit(error.to_string())))?;
         let environment = self.shared.grants.environment([]);
-        let ran = self
-            .run(&environment, 0, async |store| {
-                let plugin = lister.instantiate_async(&mut *store).await?;
-                plugin
-                    .coffer_secrets_lister()
-                    .call_list_keys(store, prefix, cursor.as_deref())
-                    .await
-            })
-            .await;
+        let asked = Asked::List { prefix: prefix.into(), cursor };
+        let ran = self.run(&environment, 0, asked).await.narrow(|answered| match answered {
+            Answered::List(page) => Some(page),
+            Answered::Delete(_) | Answered::Put(_) | Answered::Resolve(_) => None,
+        });
         let result = self.settle(Verb::List, &[], ran, []).and_then(|page| {
             let broken = |what: &str| Err(fail(Cause::Contract(what.into())));
             if page.keys.len() > limits::PAGE_KEYS_MAX {
@@ -293,7 +296,10 @@ impl Store {
         } else {
             count.div_ceil(self.shared.limits.concurrency).min(limits::CHUNK_REFERENCES_MAX)
         };
-        let chunks = permits.chunks(size.max(1)).map(|chunk| self.ask_instance(chunk));
+        // Collected, so that the closure is gone before anything waits: with it the future could not be
+        // sent to another thread.
+        let chunks: Vec<_> =
+            permits.chunks(size.max(1)).map(|chunk| self.ask_instance(chunk)).collect();
         let answers: Vec<_> =
             stream::iter(chunks).buffered(self.shared.limits.concurrency).collect().await;
         answers.into_iter().flatten().collect()
@@ -311,12 +317,12 @@ impl Store {
             })
             .collect();
         let environment = self.shared.grants.environment(permits);
-        let ran = self
-            .run(&environment, references.len(), async |store| {
-                let plugin = self.plugin.0.prepared.resolver.instantiate_async(&mut *store).await?;
-                plugin.coffer_secrets_resolver().call_resolve(store, &asked).await
-            })
-            .await;
+        let asked = Asked::Resolve { references: asked };
+        let ran = self.run(&environment, references.len(), asked).await;
+        let ran = ran.narrow(|answered| match answered {
+            Answered::Resolve(answers) => Some(answers),
+            Answered::Delete(_) | Answered::List(_) | Answered::Put(_) => None,
+        });
         let Ran { answer, incidents, unanswered, log } = ran;
         let answers = match answer {
             Ok(answers) if answers.len() == references.len() => answers,
@@ -371,9 +377,9 @@ impl Store {
     }
 
     /// Checks what a plugin gave for a reference. What is not accepted comes back with the cause.
-    fn accept(&self, secret: wit::Secret) -> Result<Secret, (Cause, Secret)> {
-        let wit::Secret { value, version, expires_at } = secret;
-        let secret = Secret::new(value);
+    fn accept(&self, given: Given) -> Result<Secret, (Cause, Secret)> {
+        let Given { value, version, expires_at } = given;
+        let secret = Secret::from(value);
         if secret.expose().len() > self.shared.limits.answer {
             let limit = format!("{} bytes of one value", self.shared.limits.answer);
             return Err((Cause::Limit { limit }, secret));
@@ -387,20 +393,17 @@ impl Store {
     }
 
     /// A call about one reference that has no value for an answer.
-    async fn one<'s, P>(
+    async fn one<'s>(
         &self,
         verb: Verb,
         reference: &Reference,
         secrets: impl IntoIterator<Item = &'s Secret>,
-        before: impl FnOnce() -> Result<P, Cause>,
-        act: impl AsyncFnOnce(
-            P,
-            &mut wasmtime::Store<crate::imports::State>,
-        ) -> wasmtime::Result<Result<(), wit::Error>>,
+        before: impl FnOnce() -> Result<(), Cause>,
+        asked: impl FnOnce() -> Asked,
     ) -> Result<(), CallError> {
         let references = std::slice::from_ref(reference);
         let fail = |cause| self.failure(verb, references, cause);
-        let prepared = before().map_err(fail)?;
+        before().map_err(fail)?;
         if reference.source() != Source::Secret {
             let rule = format!("only references of source `secret` can be {verb}");
             return Err(fail(Cause::InvalidReference(rule)));
@@ -410,7 +413,10 @@ impl Store {
         let call = self.call(verb, references);
         self.host.0.audit.begin(&call).map_err(|error| fail(Cause::Audit(error.to_string())))?;
         let environment = self.shared.grants.environment([&permit]);
-        let ran = self.run(&environment, 0, async |store| act(prepared, store).await).await;
+        let ran = self.run(&environment, 0, asked()).await.narrow(|answered| match answered {
+            Answered::Delete(done) | Answered::Put(done) => Some(done),
+            Answered::List(_) | Answered::Resolve(_) => None,
+        });
         let result = self.settle(verb, references, ran, secrets);
         self.host
             .0
@@ -420,18 +426,27 @@ impl Store {
         result
     }
 
-    async fn run<T>(
+    async fn run(
         &self,
         environment: &EnvironmentPermit,
         answers: usize,
-        act: impl AsyncFnOnce(&mut wasmtime::Store<crate::imports::State>) -> wasmtime::Result<T>,
-    ) -> Ran<T> {
+        asked: Asked,
+    ) -> Ran<Answered> {
         // Waiting for a place is not counted as time of the call.
         let _of_store = self.instances.acquire().await.expect("the semaphore is never closed");
         let _of_host =
             self.host.0.instances.acquire().await.expect("the semaphore is never closed");
-        let sandbox = Sandbox { engine: &self.host.0.plugins, ticker: &self.host.0.ticker };
-        sandbox.run(&self.shared, environment, answers, act).await
+        let limits = &self.shared.limits;
+        let crossing_bytes = answers.saturating_mul(limits.answer).max(limits.body);
+        // What an instance may send for all references of a batch is what several instances may that are
+        // given as many.
+        let requests_max = limits.requests * answers.div_ceil(limits::CHUNK_REFERENCES_MAX).max(1);
+        let variables = ambient::variables(environment)
+            .into_iter()
+            .map(|(name, value)| (name, Bytes::new(value.as_bytes().to_vec())))
+            .collect::<Vec<_>>();
+        let asked = ToInstance { asked, variables, crossing_bytes, requests_max };
+        self.runs.ask(&self.host, &self.shared, asked).await
     }
 
     /// What became of a call, with its log shown.

@@ -1,6 +1,7 @@
 //! The configuration file as it is written: every key that there is, Porter's included, with its type.
 //! What coffer has no use for is read, so that a mistake in it is found, and then left alone.
 
+use coffer_host::Isolation;
 use coffer_host::grants::Grants;
 use coffer_host::limits::Limits;
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
@@ -101,8 +102,20 @@ pub(super) struct StoreSection {
     pub(super) config: Option<Map<String, Value>>,
     #[serde(default)]
     pub(super) grants: Option<Grants>,
+    #[serde(default, deserialize_with = "isolation")]
+    pub(super) isolation: Option<Isolation>,
     #[serde(default)]
     pub(super) limits: Option<Limits>,
+}
+
+/// Where a plugin runs, in a word that no message repeats if it is another.
+fn isolation<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Isolation>, D::Error> {
+    let Some(word) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
+    match word.as_str() {
+        "none" => Ok(Some(Isolation::None)),
+        "process" => Ok(Some(Isolation::Process)),
+        _ => Err(serde::de::Error::custom("this is neither `none` nor `process`")),
+    }
 }
 
 /// An entry of `storage` or of `signers`.

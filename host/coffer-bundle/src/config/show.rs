@@ -58,7 +58,8 @@ impl Config {
 }
 
 fn store(store: &StoreEntry) -> Value {
-    let StoreEntry { name: _, plugin, grants: _, limits: allowed, settings: _, written } = store;
+    let StoreEntry { name: _, plugin, grants: _, isolation, limits: allowed, settings: _, written } =
+        store;
     let mut shown = Map::new();
     shown.insert("name".into(), json!(store.shown_name()));
     shown.insert("plugin".into(), json!(written.text("plugin", plugin)));
@@ -68,6 +69,9 @@ fn store(store: &StoreEntry) -> Value {
             let value = if key == "config" { masked(value, false) } else { value.clone() };
             shown.insert(key.into(), value);
         }
+    }
+    if let Some(isolation) = isolation {
+        shown.insert("isolation".into(), json!(written.text("isolation", &isolation.to_string())));
     }
     shown.insert("limits".into(), limits(allowed));
     Value::Object(shown)

@@ -3,9 +3,9 @@
 use super::error::ConfigError;
 use super::file::{OneOrMany, StoreSection};
 use super::settings::{self, Settings, Written};
-use coffer_host::Secret;
 use coffer_host::grants::Grants;
 use coffer_host::limits::Limits;
+use coffer_host::{Isolation, Secret};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,6 +19,9 @@ pub struct StoreEntry {
     /// What the plugin may do; `None` if the file does not say, which is nothing unless the plugin is
     /// bundled.
     pub grants: Option<Grants>,
+    /// Where the plugin runs; `None` if the file does not say, which is in coffer's own process if the
+    /// plugin is bundled, and in one of its own otherwise.
+    pub isolation: Option<Isolation>,
     /// What the plugin may use.
     pub limits: Limits,
     pub(super) settings: Settings,
@@ -33,6 +36,7 @@ impl StoreEntry {
             name: plugin.to_owned(),
             plugin: plugin.to_owned(),
             grants: None,
+            isolation: None,
             limits: Limits::default(),
             settings: Settings::default(),
             written: Written::default(),
@@ -40,9 +44,10 @@ impl StoreEntry {
     }
 
     fn new(section: StoreSection, written: Written, path: &str) -> Self {
-        let StoreSection { name, plugin, config, grants, limits } = section;
+        let StoreSection { name, plugin, config, grants, isolation, limits } = section;
         let settings = Settings::new(config, path);
-        Self { name, plugin, grants, limits: limits.unwrap_or_default(), settings, written }
+        let limits = limits.unwrap_or_default();
+        Self { name, plugin, grants, isolation, limits, settings, written }
     }
 
     pub(super) fn shown_name(&self) -> String {

@@ -291,6 +291,7 @@ fn what_is_shown_has_no_credential() {
                 "timeout": 3,
             },
             "grants": { "environment": ["HOME"] },
+            "isolation": "process",
             "limits": { "memory": "1MiB", "answer": 1025, "body": "2KiB", "call": "90s" },
         }],
         "storage": [{ "name": "s", "plugin": "mongodb", "config": { "url": "mongodb://u:canary@h" } }],
@@ -316,6 +317,7 @@ fn what_is_shown_has_no_credential() {
                     "timeout": 3,
                 },
                 "grants": { "environment": ["HOME"] },
+                "isolation": "process",
                 "limits": {
                     "memory": "1MiB", "call": "1m 30s", "concurrency": 8,
                     "answer": 1025, "requests": 64, "body": "2KiB",

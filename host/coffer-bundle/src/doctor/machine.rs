@@ -1,5 +1,5 @@
-//! What the kernel says of itself and of this process: what a second fence could be made of, and where the
-//! memory of a process may end up.
+//! What the kernel says of itself and of this process: whether plugins can have processes of their own, and
+//! where the memory of a process may end up.
 
 use super::Examination;
 use rustix::process::DumpableBehavior;
@@ -9,10 +9,10 @@ use rustix::process::DumpableBehavior;
 pub(super) struct Machine {
     /// `6.18.44`.
     release: String,
-    /// `/sys/kernel/security/lsm`.
-    modules: String,
-    /// `/proc/sys/kernel/seccomp/actions_avail`.
-    seccomp: String,
+    /// What there must be for plugins to have processes of their own, and is not.
+    missing: Vec<&'static str>,
+    /// What those processes are closed in by less than they could be.
+    lacking: Vec<&'static str>,
     /// `/proc/sys/user/max_user_namespaces`.
     namespaces: String,
     /// `/proc/sys/kernel/core_pattern`.
@@ -37,10 +37,11 @@ impl Machine {
             let text = std::fs::read_to_string(path).unwrap_or_default();
             text.trim().to_owned()
         };
+        let isolation = coffer_host::worker::available();
         Self {
             release: rustix::system::uname().release().to_string_lossy().into_owned(),
-            modules: read("/sys/kernel/security/lsm"),
-            seccomp: read("/proc/sys/kernel/seccomp/actions_avail"),
+            missing: isolation.missing,
+            lacking: isolation.lacking,
             namespaces: read("/proc/sys/user/max_user_namespaces"),
             core_pattern: read("/proc/sys/kernel/core_pattern"),
             swaps: read("/proc/swaps"),
@@ -86,7 +87,7 @@ const UNKNOWN: &str = "not known";
 impl Examination {
     pub(super) fn machine(&mut self, machine: &Machine) {
         self.fact("kernel", &machine.release);
-        self.fences(machine);
+        self.isolation(machine);
         self.fact("core file", machine.core_limit().unwrap_or(UNKNOWN));
         self.fact("core pattern", or_unknown(&machine.core_pattern));
         if machine.dumpable || machine.core_limit().is_some_and(|limit| limit != "0") {
@@ -117,33 +118,27 @@ impl Examination {
         }
     }
 
-    /// What a second fence around plugins can be made of.
-    fn fences(&mut self, machine: &Machine) {
-        let landlock = machine.modules.split(',').any(|module| module == "landlock");
-        let seccomp = machine.seccomp.split(' ').any(|action| action == "kill_process");
-        let privileges = machine.status("NoNewPrivs").is_some();
-        for (about, missing, fact, why) in [
-            (
-                "landlock",
-                !landlock,
-                if machine.modules.is_empty() { UNKNOWN } else { yes(landlock) },
-                "files cannot be fenced off a second time",
-            ),
-            ("seccomp", !seccomp, yes(seccomp), "system calls cannot be fenced off a second time"),
-            (
-                "no-new-privileges",
-                !privileges,
-                yes(privileges),
-                "a process cannot give up what programs with more rights would give it",
-            ),
-        ] {
-            self.fact(about, fact);
-            if missing {
+    /// Whether plugins that are not bundled run in processes of their own, and how well closed in.
+    fn isolation(&mut self, machine: &Machine) {
+        self.fact("isolation", if machine.missing.is_empty() { "process" } else { "none" });
+        if !machine.missing.is_empty() {
+            self.note(
+                "isolation",
+                format!(
+                    "plugins that are not bundled run in coffer's own process, since this system lacks {}",
+                    machine.missing.join(", ")
+                ),
+                "a plugin that breaks out of the engine's sandbox has what coffer has",
+                "use a kernel that has it; or say `isolation: process` of a store, and it does not run without",
+            );
+        }
+        for lack in &machine.lacking {
+            if machine.missing.is_empty() {
                 self.note(
-                    about,
-                    format!("the kernel does not say that it has {about}"),
-                    why,
-                    "use a kernel that has it; plugins are in the engine's sandbox all the same",
+                    "isolation",
+                    format!("in processes of plugins, {lack}"),
+                    "the kernel is too old for a part of what closes them in",
+                    "use a newer kernel if that matters",
                 );
             }
         }
@@ -178,12 +173,12 @@ mod tests {
     fn well() -> Machine {
         Machine {
             release: "6.18.44-generic".into(),
-            modules: "capability,landlock,yama".into(),
-            seccomp: "kill_process kill_thread trap errno".into(),
+            missing: Vec::new(),
+            lacking: Vec::new(),
             namespaces: "63000".into(),
             core_pattern: "core".into(),
             swaps: "Filename Type Size Used Priority\n/dev/zram0 partition 8 0 100".into(),
-            status: "Name:\tcoffer\nUmask:\t0077\nNoNewPrivs:\t0".into(),
+            status: "Name:\tcoffer\nUmask:\t0077".into(),
             limits:
                 "Limit  Soft Limit\nMax core file size        0                    0      bytes"
                     .into(),
@@ -204,9 +199,13 @@ mod tests {
     fn each_thing_is_found() {
         use Weight::{Note, Wrong};
         check(&well(), &[]);
-        check(&Machine { modules: "yama".into(), ..well() }, &[(Note, "landlock")]);
-        check(&Machine { modules: "nolandlock".into(), ..well() }, &[(Note, "landlock")]);
-        check(&Machine { seccomp: String::new(), ..well() }, &[(Note, "seccomp")]);
+        let missing = vec!["Landlock", "seccomp"];
+        check(&Machine { missing: missing.clone(), ..well() }, &[(Note, "isolation")]);
+        let lacking = vec!["one thing", "another"];
+        let notes = [(Note, "isolation"), (Note, "isolation")];
+        check(&Machine { lacking: lacking.clone(), ..well() }, &notes);
+        // What there is nothing of does not lack anything.
+        check(&Machine { missing, lacking, ..well() }, &notes[..1]);
         check(&Machine { release: "6.6.99".into(), ..well() }, &[(Note, "pagemap-scan")]);
         check(&Machine { release: "6.7.0".into(), ..well() }, &[]);
         check(&Machine { release: "7.0".into(), ..well() }, &[]);
@@ -216,8 +215,6 @@ mod tests {
         check(&Machine { limits: unlimited.into(), ..well() }, &[(Wrong, "core-dumps")]);
         let disk = "Filename Type Size Used Priority\n/dev/sda2 partition 8 0 -2";
         check(&Machine { swaps: disk.into(), ..well() }, &[(Note, "swap")]);
-        let open = "Umask:\t0022\nNoNewPrivs:\t0";
-        check(&Machine { status: open.into(), ..well() }, &[(Wrong, "umask")]);
-        check(&Machine { status: "Umask:\t0077".into(), ..well() }, &[(Note, "no-new-privileges")]);
+        check(&Machine { status: "Umask:\t0022".into(), ..well() }, &[(Wrong, "umask")]);
     }
 }

@@ -66,6 +66,7 @@ async fn granted(stores: &Stores) -> anyhow::Result<Value> {
             "plugin": store.plugin().inspection().manifest.name(),
             "writes": store.capabilities().writer,
             "default": name == stores.default_name(),
+            "isolation": store.isolation().to_string(),
             "grants": store.grants().to_json(),
         }));
     }

@@ -6,7 +6,7 @@ use crate::output;
 use crate::session::Session;
 use coffer_bundle::Stores;
 use coffer_host::grants::SettingKind;
-use coffer_host::{Inspection, Need};
+use coffer_host::{Inspection, Isolation, Need};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 
@@ -109,6 +109,16 @@ fn inspect(global: &Global, stores: &Stores, plugin: &str) -> anyhow::Result<()>
             (name.to_owned(), value)
         })
         .collect();
+    // A plugin that is a file from here is no bundled one, whatever its name.
+    let bundled = stores
+        .bundled()
+        .iter()
+        .any(|known| known.name == plugin || known.aliases.contains(&plugin));
+    let isolation = stores.usual_isolation(plugin, bundled);
+    let lacking = match isolation {
+        Isolation::None => Vec::new(),
+        Isolation::Process => coffer_host::worker::available().lacking,
+    };
     let imports: Vec<Value> = inspection
         .imports
         .iter()
@@ -121,6 +131,8 @@ fn inspect(global: &Global, stores: &Stores, plugin: &str) -> anyhow::Result<()>
         "digest": inspection.digest,
         "bytes": inspection.size,
         "can": can(&inspection),
+        "isolation": isolation.to_string(),
+        "fence-lacks": lacking,
         "exports": inspection.exports,
         "imports": imports,
         "settings": settings,
@@ -129,7 +141,7 @@ fn inspect(global: &Global, stores: &Stores, plugin: &str) -> anyhow::Result<()>
     output::result(global.output, &value, || {
         let mut text = format!(
             "Name:         {}\nVersion:      {}\nDescription:  {}\nDigest:       {}\nSize:         {} bytes\n\
-             Can:          {}\n",
+             Can:          {}\nIsolation:    {isolation}, unless its store says otherwise\n",
             manifest.name(),
             manifest.version(),
             manifest.description(),
@@ -137,6 +149,9 @@ fn inspect(global: &Global, stores: &Stores, plugin: &str) -> anyhow::Result<()>
             inspection.size,
             can(&inspection).join(", "),
         );
+        for lack in &lacking {
+            text += &format!("              {lack}\n");
+        }
         let rows: Vec<_> = inspection
             .imports
             .iter()

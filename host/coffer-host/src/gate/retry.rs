@@ -47,6 +47,11 @@ impl Budget {
         Self { deadline, left: Mutex::new(left) }
     }
 
+    /// When the call ends.
+    pub(crate) fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
     /// Takes one request out; whether there was one.
     pub(crate) fn take(&self) -> bool {
         let mut left = self.left.lock().expect("nothing panics while it holds this lock");

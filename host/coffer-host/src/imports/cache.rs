@@ -3,10 +3,10 @@
 use super::State;
 use crate::bindings::coffer::host::cache::{Error, Host};
 use crate::limits;
+use crate::secret::Bytes;
 use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
-use zeroize::Zeroizing;
 
 /// The entries of one store. Values are overwritten with zeros when they go.
 #[derive(Default)]
@@ -15,23 +15,28 @@ pub(crate) struct Cache {
 }
 
 struct Entry {
-    value: Zeroizing<Vec<u8>>,
+    value: Bytes,
     expires: Instant,
 }
 
 impl Cache {
-    fn get(&self, key: &str, now: Instant) -> Option<Vec<u8>> {
+    pub(super) fn get(&self, key: &str, now: Instant) -> Option<Bytes> {
         let mut entries = self.entries.lock().expect("nothing panics while it holds this lock");
         let entry = entries.get(key)?;
         if entry.expires <= now {
             entries.remove(key);
             return None;
         }
-        Some(entry.value.to_vec())
+        Some(entry.value.clone())
     }
 
-    fn put(&self, key: String, value: Vec<u8>, ttl: Duration, now: Instant) -> Result<(), Error> {
-        let value = Zeroizing::new(value);
+    pub(super) fn put(
+        &self,
+        key: String,
+        value: Bytes,
+        ttl: Duration,
+        now: Instant,
+    ) -> Result<(), Error> {
         if key.len() + value.len() > limits::CACHE_ENTRY_BYTES_MAX {
             return Err(Error::TooLarge(limits::CACHE_ENTRY_BYTES_MAX as u64));
         }
@@ -55,28 +60,27 @@ impl Cache {
         Ok(())
     }
 
-    fn remove(&self, key: &str) {
+    pub(super) fn remove(&self, key: &str) {
         self.entries.lock().expect("nothing panics while it holds this lock").remove(key);
     }
 }
 
 impl Host for State {
-    fn get(&mut self, key: String) -> wasmtime::Result<Option<Vec<u8>>> {
-        Ok(self.shared.cache.get(&key, Instant::now()))
+    async fn get(&mut self, key: String) -> wasmtime::Result<Option<Vec<u8>>> {
+        Ok(self.outside.cache_get(key).await?.map(Bytes::take))
     }
 
-    fn put(
+    async fn put(
         &mut self,
         key: String,
         value: Vec<u8>,
         ttl_ms: u64,
     ) -> wasmtime::Result<Result<(), Error>> {
-        Ok(self.shared.cache.put(key, value, Duration::from_millis(ttl_ms), Instant::now()))
+        self.outside.cache_put(key, Bytes::new(value), ttl_ms).await
     }
 
-    fn remove(&mut self, key: String) -> wasmtime::Result<()> {
-        self.shared.cache.remove(&key);
-        Ok(())
+    async fn remove(&mut self, key: String) -> wasmtime::Result<()> {
+        self.outside.cache_remove(key).await
     }
 }
 
@@ -87,21 +91,21 @@ mod tests {
     const MINUTE: Duration = Duration::from_secs(60);
 
     fn put(cache: &Cache, key: &str, bytes: usize, ttl: Duration, now: Instant) -> bool {
-        cache.put(key.into(), vec![7; bytes], ttl, now).is_ok()
+        cache.put(key.into(), Bytes::new(vec![7; bytes]), ttl, now).is_ok()
     }
 
     #[test]
     fn entries_expire() {
         let (cache, now) = (Cache::default(), Instant::now());
         assert!(put(&cache, "a", 1, MINUTE, now));
-        assert_eq!(cache.get("a", now), Some(vec![7]));
-        assert_eq!(cache.get("a", now + MINUTE), None);
-        assert_eq!(cache.get("a", now), None);
+        assert_eq!(cache.get("a", now).as_deref(), Some([7].as_slice()));
+        assert!(cache.get("a", now + MINUTE).is_none());
+        assert!(cache.get("a", now).is_none());
         assert!(put(&cache, "b", 1, limits::CACHE_TTL_MAX * 10, now));
-        assert_eq!(cache.get("b", now + limits::CACHE_TTL_MAX), None);
+        assert!(cache.get("b", now + limits::CACHE_TTL_MAX).is_none());
         assert!(put(&cache, "c", 1, MINUTE, now));
         cache.remove("c");
-        assert_eq!(cache.get("c", now), None);
+        assert!(cache.get("c", now).is_none());
     }
 
     #[test]

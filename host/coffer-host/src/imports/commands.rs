@@ -3,8 +3,8 @@
 use super::State;
 use crate::ambient;
 use crate::bindings::coffer::host::commands::{Error, Host};
-use crate::error::Incident;
 use crate::limits;
+use crate::secret::Bytes;
 use coffer_grants::{CommandPermit, EnvironmentPermit};
 use std::process::{ExitStatus, Stdio};
 use tokio::io::AsyncReadExt as _;
@@ -17,23 +17,17 @@ const USUAL_VARIABLES: [&str; 2] = ["HOME", "PATH"];
 
 impl Host for State {
     async fn run(&mut self, argv: Vec<String>) -> wasmtime::Result<Result<Vec<u8>, Error>> {
-        let permit = match self.shared.grants.command(argv) {
-            Ok(permit) => permit,
-            Err(denied) => {
-                self.record.add(Incident::Denied(denied));
-                return Ok(Err(Error::Denied));
-            }
-        };
-        let environment = self.shared.grants.environment([]);
-        let _waiting = self.record.wait();
-        Ok(run(permit, &environment).await)
+        Ok(self.outside.command(argv).await?.map(Bytes::take))
     }
 }
 
 /// Runs for as long as it is waited for, which is until the call's deadline: the command and whatever it
 /// started are killed when this is dropped. A deadline of its own would come at the same moment and make
 /// it look as if the plugin had been computing.
-async fn run(permit: CommandPermit, environment: &EnvironmentPermit) -> Result<Vec<u8>, Error> {
+pub(super) async fn run(
+    permit: CommandPermit,
+    environment: &EnvironmentPermit,
+) -> Result<Bytes, Error> {
     let mut command = Command::new(permit.program());
     command
         .args(permit.arguments())
@@ -71,7 +65,7 @@ async fn run(permit: CommandPermit, environment: &EnvironmentPermit) -> Result<V
         return Err(Error::TooLarge(limit as u64));
     }
     let status = group.child.wait().await.map_err(unreadable)?;
-    if status.success() { Ok(output.to_vec()) } else { Err(Error::Failed(code(status))) }
+    if status.success() { Ok(output.into()) } else { Err(Error::Failed(code(status))) }
 }
 
 /// A command and what it started, as long as they have not left its process group. Killed when dropped,

@@ -6,15 +6,16 @@
 //! that leads out of a directory is refused and not noted: nobody could grant it, so it explains nothing.
 
 mod opening;
+mod sight;
 mod written;
 
 use super::State;
-use crate::ambient;
-use crate::error::{Incident, OpenError};
+use crate::error::Incident;
 use crate::limits;
 use crate::text;
 use coffer_grants::{Denied, Grants};
 use rustix::fs::StatVfsMountFlags;
+use sight::{Act, Exceeded, Seen, Why};
 use std::io;
 use std::sync::{Arc, Weak};
 use types::{
@@ -23,17 +24,17 @@ use types::{
     PathFlags,
 };
 use wasmtime::component::{HasSelf, Linker, Resource};
-use wasmtime_wasi::WasiCtx;
-use wasmtime_wasi::filesystem::{Descriptor, WasiFilesystemCtx, WasiFilesystemView as _};
+use wasmtime_wasi::filesystem::{Descriptor, WasiFilesystemView as _};
 use wasmtime_wasi::p2::bindings::filesystem::{preopens, types};
 use wasmtime_wasi::p2::{FsError, FsResult, ReaddirIterator};
 use wasmtime_wasi_io::streams::{DynInputStream, DynOutputStream};
 use written::Written;
 
-/// The granted directories of a store, opened once for all its calls.
+pub(crate) use sight::Sight;
+
+/// The granted directories of a store, as its operator is told of them.
 pub(crate) struct Directories {
-    pub(super) opened: WasiFilesystemCtx,
-    /// In the same order.
+    /// In the order in which instances have them.
     granted: Vec<Granted>,
     /// Those that the manifest asks for and that are not granted.
     missing: Vec<Denied>,
@@ -47,38 +48,30 @@ struct Granted {
 }
 
 impl Directories {
-    /// Opens what is granted. `asked` is what the manifest asks for.
-    pub(crate) fn open(grants: &Grants, asked: &Grants) -> Result<Self, OpenError> {
-        let mut builder = WasiCtx::builder();
-        let mut granted = Vec::new();
-        for permit in grants.directories() {
-            ambient::show_directory(&mut builder, &permit).map_err(|source| {
-                OpenError::Directory { path: permit.grant().host().to_owned(), source }
-            })?;
-            granted.push(Granted {
-                path: text::escape(permit.grant().host()),
-                missing_writing: grants.missing_writing(permit.grant().guest(), asked),
-            });
-        }
-        let opened = builder.build().filesystem().clone();
-        Ok(Self { opened, granted, missing: grants.missing_directories(asked) })
+    /// `asked` is what the manifest asks for.
+    pub(crate) fn of(grants: &Grants, asked: &Grants) -> Self {
+        let granted = grants.directories().map(|permit| Granted {
+            path: text::escape(permit.grant().host()),
+            missing_writing: grants.missing_writing(permit.grant().guest(), asked),
+        });
+        Self { granted: granted.collect(), missing: grants.missing_directories(asked) }
     }
 }
 
 /// What one call has open below which granted directory, by its place among those.
 #[derive(Default)]
 pub(super) struct Usage {
+    seen: Arc<Seen>,
     roots: Vec<Arc<std::fs::File>>,
     open: Vec<(Weak<std::fs::File>, usize)>,
     created: usize,
     entries: usize,
 }
 
-/// What the plugin wanted to do.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Act {
-    Read,
-    Write,
+impl Usage {
+    pub(super) fn take_sights(&mut self) -> Vec<Sight> {
+        std::mem::take(&mut self.seen.sights())
+    }
 }
 
 pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
@@ -97,25 +90,35 @@ fn code(error: &io::Error) -> ErrorCode {
 }
 
 impl Directories {
+    /// What an instance saw that is the operator's, in words. A worker's sights are what it alleges: they
+    /// can blame nothing but what was granted and asked for.
+    pub(super) fn incidents(&self, sights: Vec<Sight>) -> impl Iterator<Item = Incident> {
+        sights.into_iter().take(sight::SIGHTS_MAX).flat_map(|sight| match sight {
+            Sight::Directories => self.missing.iter().cloned().map(Incident::Directory).collect(),
+            Sight::Exceeded(limit) => vec![Incident::Limit { limit: limit.text() }],
+            Sight::Refused { directory, act, why } => {
+                Vec::from_iter(self.incident(directory, act, why))
+            }
+        })
+    }
+
     /// What stood in the way of `act` in a granted directory, if that is the operator's.
-    fn incident(&self, directory: usize, act: Act, code: ErrorCode) -> Option<Incident> {
-        let Granted { path, missing_writing } = &self.granted[directory];
+    fn incident(&self, directory: u32, act: Act, why: Why) -> Option<Incident> {
+        let Granted { path, missing_writing } = self.granted.get(directory as usize)?;
         let directory = path.clone();
-        match code {
-            ErrorCode::Access => {
+        match why {
+            Why::Access => {
                 let act = if act == Act::Read { "read" } else { "write" };
                 Some(Incident::Forbidden { act, directory })
             }
-            ErrorCode::InsufficientSpace | ErrorCode::Quota => {
-                Some(Incident::DiskFull { directory })
-            }
-            ErrorCode::ReadOnly => Some(Incident::DiskReadOnly { directory }),
+            Why::Full => Some(Incident::DiskFull { directory }),
+            Why::ReadOnly => Some(Incident::DiskReadOnly { directory }),
             // What is said to a path that leads out as well. There it is nobody's but the plugin's; who may
             // only read is told so before the path is looked at.
-            ErrorCode::NotPermitted if act == Act::Write => {
+            Why::NotPermitted if act == Act::Write => {
                 missing_writing.clone().map(Incident::Directory)
             }
-            _ => None,
+            Why::NotPermitted => None,
         }
     }
 }
@@ -136,13 +139,10 @@ impl State {
         })
     }
 
-    /// Notes `code` if it is the operator's.
+    /// Notes `code` if it may be the operator's.
     fn note(&self, of: &Resource<Descriptor>, act: Act, code: ErrorCode) {
-        let incident = self
-            .directory(of)
-            .and_then(|directory| self.shared.directories.incident(directory, act, code));
-        if let Some(incident) = incident {
-            self.record.add(incident);
+        if let Some(directory) = self.directory(of) {
+            self.files.seen.refused(directory, act, code);
         }
     }
 
@@ -194,7 +194,7 @@ impl State {
     /// Counts something that is about to be made.
     fn creates(&mut self) -> FsResult<()> {
         if self.files.created == limits::FILES_CREATED_MAX {
-            self.record.exceeded(format!("{} files made in one call", limits::FILES_CREATED_MAX));
+            self.files.seen.add(Sight::Exceeded(Exceeded::Created));
             return Err(ErrorCode::Quota.into());
         }
         self.files.created += 1;
@@ -206,7 +206,7 @@ impl State {
         // What is still used by a stream is open, whether there is a handle or not.
         self.files.open.retain(|(open, _)| open.strong_count() > 0);
         if self.files.open.len() == limits::OPEN_FILES_MAX {
-            self.record.exceeded(format!("{} open files", limits::OPEN_FILES_MAX));
+            self.files.seen.add(Sight::Exceeded(Exceeded::Open));
             return Err(ErrorCode::Quota.into());
         }
         Ok(())
@@ -215,7 +215,7 @@ impl State {
     /// Counts bytes that are about to be written at an offset, or that a file is about to be cut to.
     fn writes(&self, of: &Resource<Descriptor>, offset: Option<u64>, bytes: u64) -> FsResult<()> {
         let handle = self.handle(of).map_err(FsError::trap)?;
-        written::count(&self.record, handle, offset, bytes).map_err(FsError::from)
+        written::count(&self.files.seen, handle, offset, bytes).map_err(FsError::from)
     }
 
     fn output(
@@ -233,8 +233,7 @@ impl State {
             file: Arc::clone(self.handle(of).map_err(FsError::trap)?),
             offset,
             directory: self.directory(of),
-            shared: Arc::clone(&self.shared),
-            record: Arc::clone(&self.record),
+            seen: Arc::clone(&self.files.seen),
         });
         Ok(self.table.push(stream)?)
     }
@@ -247,9 +246,7 @@ fn told<T>(result: &FsResult<T>) -> Option<ErrorCode> {
 
 impl preopens::Host for State {
     fn get_directories(&mut self) -> wasmtime::Result<Vec<(Resource<Descriptor>, String)>> {
-        for denied in &self.shared.directories.missing {
-            self.record.add(Incident::Directory(denied.clone()));
-        }
+        self.files.seen.add(Sight::Directories);
         let seen = preopens::Host::get_directories(&mut self.filesystem())?;
         let roots = seen.iter().map(|(root, _)| self.handle(root).cloned());
         self.files.roots = roots.collect::<Result<_, _>>()?;
@@ -344,8 +341,7 @@ impl HostDescriptor for State {
             // What cannot be read fails below, in the engine's words.
             let counted = counted.map_err(FsError::trap)?.unwrap_or_default();
             if counted > left {
-                let limit = limits::DIRECTORY_ENTRIES_MAX;
-                self.record.exceeded(format!("{limit} directory entries read in one call"));
+                self.files.seen.add(Sight::Exceeded(Exceeded::Entries));
                 return Err(ErrorCode::Quota.into());
             }
             self.files.entries += counted;

@@ -8,8 +8,37 @@ use super::State;
 use crate::bindings::wasi::logging::logging::{Host, Level};
 use crate::limits;
 use crate::mask::Mask;
+use crate::secret::Bytes;
 use crate::text;
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
+
+/// What one call logged, on its way from a worker.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Logged {
+    lines: Vec<(Level, Bytes)>,
+    dropped: usize,
+}
+
+impl From<Log> for Logged {
+    fn from(Log { lines, bytes: _, dropped, unknown: _ }: Log) -> Self {
+        let bytes = |mut message: Zeroizing<String>| std::mem::take(&mut *message).into_bytes();
+        let lines = lines.into_iter().map(|(level, message)| (level, Bytes::new(bytes(message))));
+        Self { lines: lines.collect(), dropped }
+    }
+}
+
+/// A worker can say that there was more than may be kept, so it is counted again.
+impl From<Logged> for Log {
+    fn from(Logged { lines, dropped }: Logged) -> Self {
+        let mut log = Self::default();
+        for (level, message) in lines {
+            log.add(level, String::from_utf8_lossy(&message).into_owned());
+        }
+        log.dropped = log.dropped.saturating_add(dropped);
+        log
+    }
+}
 
 /// What one call logged.
 #[derive(Debug, Default)]
@@ -18,9 +47,16 @@ pub(crate) struct Log {
     lines: Vec<(Level, Zeroizing<String>)>,
     bytes: usize,
     dropped: usize,
+    /// Whether there may have been more, which went with its worker.
+    unknown: bool,
 }
 
 impl Log {
+    /// What a call logged in a worker that did not come to say it.
+    pub(crate) fn unknown() -> Self {
+        Self { unknown: true, ..Self::default() }
+    }
+
     fn add(&mut self, level: Level, message: String) {
         let message = Zeroizing::new(message);
         let fits = self.bytes + message.len() <= limits::LOG_BYTES_MAX;
@@ -60,8 +96,13 @@ impl Log {
 
     /// Says that there was something.
     pub(crate) fn withhold(self, store: &str) {
-        let lines = self.lines.len() + self.dropped;
-        if lines > 0 {
+        let lines = self.lines.len().saturating_add(self.dropped);
+        if self.unknown {
+            tracing::warn!(
+                target: "coffer::plugin", store,
+                "what the plugin logged, if anything, is withheld: it went with the plugin's process"
+            );
+        } else if lines > 0 {
             tracing::warn!(
                 target: "coffer::plugin", store, lines,
                 "what the plugin logged is withheld, because the call failed and what would have to be \

@@ -5,12 +5,11 @@ use crate::bindings::wasi::config::store::{Error, Host};
 
 impl Host for State {
     fn get(&mut self, key: String) -> wasmtime::Result<Result<Option<String>, Error>> {
-        let setting = self.shared.settings.visible().find(|(name, _)| *name == key);
-        Ok(Ok(setting.map(|(_, text)| text)))
+        let setting = self.confines.settings.iter().find(|(name, _)| *name == key);
+        Ok(Ok(setting.map(|(_, text)| text.clone())))
     }
 
     fn get_all(&mut self) -> wasmtime::Result<Result<Vec<(String, String)>, Error>> {
-        let settings = self.shared.settings.visible();
-        Ok(Ok(settings.map(|(name, text)| (name.to_owned(), text)).collect()))
+        Ok(Ok(self.confines.settings.clone()))
     }
 }

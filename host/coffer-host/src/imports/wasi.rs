@@ -2,15 +2,13 @@
 //! not use ours. Standard streams are closed and sockets deny.
 
 use super::clocks::{Calendar, SinceCall};
-use super::{Record, Shared, State, files};
-use crate::gate::{Incoming, Outgoing, SendError};
-use crate::limits;
-use bytes::Bytes;
+use super::outside::{HttpRequest, HttpResponse, Refused};
+use super::{Outside, State, files};
+use crate::limits::{self, Limits};
+use crate::secret::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
-use tokio::sync::Semaphore;
 use wasmtime::component::Linker;
 use wasmtime_wasi::filesystem::WasiFilesystemCtx;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
@@ -20,10 +18,7 @@ use wasmtime_wasi_http::{
 use zeroize::Zeroizing;
 
 /// The context of one instance.
-pub(super) fn context(
-    environment: &[(String, Zeroizing<String>)],
-    directories: &WasiFilesystemCtx,
-) -> WasiCtx {
+pub(super) fn context(variables: &[(String, Bytes)], directories: &WasiFilesystemCtx) -> WasiCtx {
     let mut builder = WasiCtx::builder();
     builder
         .max_random_size(limits::RANDOM_BYTES_MAX)
@@ -36,8 +31,8 @@ pub(super) fn context(
         .allow_tcp(false)
         .allow_udp(false)
         .socket_addr_check(|_, _| Box::pin(async { false }));
-    for (name, value) in environment {
-        builder.env(name, value.as_str());
+    for (name, value) in variables {
+        builder.env(name, String::from_utf8_lossy(value));
     }
     let mut context = builder.build();
     *context.filesystem() = directories.clone();
@@ -76,36 +71,33 @@ pub(super) struct HttpState {
 }
 
 impl HttpState {
-    pub(super) fn new(shared: Arc<Shared>, record: Arc<Record>) -> Self {
+    pub(super) fn new(limits: Limits, outside: Outside) -> Self {
         let mut context = WasiHttpCtx::new();
         context.set_field_size_limit(limits::HEADER_BYTES_MAX);
-        let places = Arc::new(Semaphore::new(shared.limits.concurrency));
-        Self { context, hooks: Hooks { shared, record, places, held: Arc::default() } }
+        Self { context, hooks: Hooks { limits, outside, held: Arc::default() } }
     }
 }
 
 struct Hooks {
-    shared: Arc<Shared>,
-    record: Arc<Record>,
-    /// For requests that are on their way.
-    places: Arc<Semaphore>,
+    limits: Limits,
+    outside: Outside,
     /// Bytes of the bodies that the guest has not done with.
     held: Arc<AtomicUsize>,
 }
 
 /// The body of an answer, until the guest has done with it.
 struct HeldBody {
-    body: Zeroizing<Vec<u8>>,
+    body: Bytes,
     held: Arc<AtomicUsize>,
 }
 
 impl HeldBody {
     /// Nothing if the guest holds so many that this one is too much.
-    fn new(body: Vec<u8>, held: &Arc<AtomicUsize>, bytes_max: usize) -> Option<Self> {
+    fn new(body: Bytes, held: &Arc<AtomicUsize>, bytes_max: usize) -> Option<Self> {
         let before = held.fetch_add(body.len(), Ordering::Relaxed);
         let within = before + body.len() <= bytes_max;
         // What is dropped gives back what was taken.
-        let body = Self { body: Zeroizing::new(body), held: Arc::clone(held) };
+        let body = Self { body, held: Arc::clone(held) };
         within.then_some(body)
     }
 }
@@ -131,23 +123,20 @@ impl WasiHttpHooks for Hooks {
         options: Option<RequestOptions>,
         _body_error: Box<dyn Future<Output = Result<(), Error>> + Send>,
     ) -> Box<dyn Future<Output = Result<Sent, Error>> + Send> {
-        let (shared, record) = (Arc::clone(&self.shared), Arc::clone(&self.record));
-        let (places, held) = (Arc::clone(&self.places), Arc::clone(&self.held));
+        let (limits, outside) = (self.limits, self.outside.clone());
+        let held = Arc::clone(&self.held);
         Box::new(async move {
-            if !record.budget.take() {
-                return Err(Error::ConnectionLimitReached);
-            }
-            let outgoing = outgoing(request, options, shared.limits.body).await?;
-            let _waiting = record.wait();
-            let _place = places.acquire().await.expect("nobody closes it");
-            match shared.gate.send(outgoing, &record.budget).await {
-                Ok(Incoming { status, headers, body }) => {
-                    let bytes_max = shared.limits.held_answers();
+            let outgoing = outgoing(request, options, limits.body).await?;
+            match outside.send(outgoing).await {
+                Ok(Ok(HttpResponse { status, headers, body })) => {
+                    let bytes_max = limits.held_answers();
                     let body = HeldBody::new(body, &held, bytes_max)
                         .ok_or(Error::HttpResponseBodySize(Some(bytes_max as u64)))?;
                     Ok((response(status, headers, body)?, done()))
                 }
-                Err(error) => Err(refused(error, &record)),
+                Ok(Err(error)) => Err(refused(&error)),
+                // The parent is gone, and this process goes with it.
+                Err(_) => Err(Error::ConnectionTerminated),
             }
         })
     }
@@ -157,7 +146,7 @@ async fn outgoing(
     request: http::Request<WasiBody>,
     options: Option<RequestOptions>,
     body_bytes_max: usize,
-) -> Result<Outgoing, Error> {
+) -> Result<HttpRequest, Error> {
     let (parts, mut body) = request.into_parts();
     let mut collected = Zeroizing::new(Vec::new());
     while let Some(frame) = body.frame().await {
@@ -169,34 +158,35 @@ async fn outgoing(
         }
     }
     // The guest's other wishes about time are within the host's own bounds or without effect.
-    let timeout: Option<Duration> = options.and_then(|options| options.first_byte_timeout);
+    let timeout = options.and_then(|options| options.first_byte_timeout);
+    let timeout_ms = timeout.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
     let headers = parts
         .headers
         .iter()
         // The engine sets `host` from the authority; the gate sets it again from the URL it checked.
         // The length is that of the body which was collected.
         .filter(|(name, _)| *name != http::header::HOST && *name != http::header::CONTENT_LENGTH)
-        .map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()))
+        .map(|(name, value)| (name.as_str().to_owned(), Bytes::new(value.as_bytes().to_vec())))
         .collect();
-    Ok(Outgoing {
+    Ok(HttpRequest {
         method: parts.method.as_str().to_owned(),
         url: parts.uri.to_string(),
         headers,
-        body: collected,
-        timeout,
+        body: collected.into(),
+        timeout_ms,
     })
 }
 
 fn response(
     status: u16,
-    headers: Vec<(String, Vec<u8>)>,
+    headers: Vec<(String, Bytes)>,
     body: HeldBody,
 ) -> Result<http::Response<WasiBody>, Error> {
     let mut response = http::Response::builder().status(status);
     for (name, value) in headers {
-        response = response.header(name, value);
+        response = response.header(name, &*value);
     }
-    let body = Full::new(Bytes::from_owner(body));
+    let body = Full::new(bytes::Bytes::from_owner(body));
     response
         .body(body.map_err(|never| match never {}).boxed_unsync())
         .map_err(|_| Error::HttpProtocolError)
@@ -206,21 +196,17 @@ fn done() -> Box<dyn Future<Output = Result<(), Error>> + Send> {
     Box::new(async { Ok(()) })
 }
 
-fn refused(error: SendError, record: &Record) -> Error {
-    match error {
-        SendError::Incident(incident) => {
-            record.add(incident);
-            Error::HttpRequestDenied
-        }
-        SendError::InvalidRequest(_) => Error::HttpRequestUriInvalid,
-        SendError::MalformedResponse => Error::HttpProtocolError,
-        SendError::Timeout => Error::ConnectionTimeout,
-        SendError::Tls(fault, incident) => {
-            record.add(incident);
-            if fault.certificate() { Error::TlsCertificateError } else { Error::TlsProtocolError }
-        }
-        SendError::TooLarge(bytes_max) => Error::HttpResponseBodySize(Some(bytes_max as u64)),
-        SendError::Unreachable => Error::ConnectionTerminated,
-        SendError::Unresolved => Error::DnsError { rcode: None, info_code: None },
+fn refused(refused: &Refused) -> Error {
+    match refused {
+        Refused::Denied => Error::HttpRequestDenied,
+        Refused::InvalidRequest(_) => Error::HttpRequestUriInvalid,
+        Refused::MalformedResponse => Error::HttpProtocolError,
+        Refused::Timeout => Error::ConnectionTimeout,
+        Refused::Tls { certificate: true } => Error::TlsCertificateError,
+        Refused::Tls { certificate: false } => Error::TlsProtocolError,
+        Refused::TooLarge(bytes_max) => Error::HttpResponseBodySize(Some(*bytes_max)),
+        Refused::TooManyRequests => Error::ConnectionLimitReached,
+        Refused::Unreachable => Error::ConnectionTerminated,
+        Refused::Unresolved => Error::DnsError { rcode: None, info_code: None },
     }
 }

@@ -4,7 +4,7 @@
 use crate::server::{Server, ok};
 use crate::stage::{Stage, ask, contains, refused};
 use coffer_host::limits::{self, Limits};
-use coffer_host::{Blame, Dns, Host, Store};
+use coffer_host::{Blame, Dns, Store};
 use serde_json::json;
 use std::collections::VecDeque;
 use std::io;
@@ -53,7 +53,7 @@ pub(crate) fn granted_to(dns: &Scripted, port: u16, private: bool) -> Store {
 
 /// The same for another guest and whoever answers.
 pub(crate) fn granted_on(guest: &str, dns: impl Dns + 'static, port: u16, private: bool) -> Store {
-    let host = Host::builder().instances(64).dns(dns).build().unwrap();
+    let host = crate::way::host().instances(64).dns(dns).build().unwrap();
     let url = format!("http://backend.example:{port}/**");
     let grant = json!({ "url": url, "methods": ["GET"], "private-addresses": private });
     let limits = Limits { call: limits::CALL_MAX, ..Limits::default() };

@@ -204,7 +204,7 @@ fn a_pipe_holds_neither_a_call_nor_a_thread() {
     let pipe = tree.path().join("granted/pipe");
     mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
+        .enable_all()
         .max_blocking_threads(1)
         .build()
         .unwrap();

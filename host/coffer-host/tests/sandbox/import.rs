@@ -14,7 +14,7 @@ async fn import_sockets() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let component = guest_artifacts::guest("import_sockets");
-    let plugin = host().load(&component).unwrap();
+    let plugin = crate::way::load(&host(), &component).unwrap();
     let sockets = |name: &str| name.starts_with("wasi:sockets/");
     let mut imports = plugin.inspection().imports.iter().filter(|import| sockets(&import.name));
     assert!(imports.clone().count() > 3 && imports.all(|import| import.need == Need::Inert));

@@ -13,6 +13,20 @@ macro_rules! ran {
     };
 }
 
+/// Where the guests run: in this process. `tests/isolation` has the same suites run in workers.
+mod way {
+    use coffer_host::{Host, HostBuilder, LoadError, Plugin};
+
+    pub(crate) fn host() -> HostBuilder {
+        Host::builder()
+    }
+
+    pub(crate) fn load(host: &Host, component: &[u8]) -> Result<Plugin, LoadError> {
+        host.load(component)
+    }
+}
+
+mod again;
 mod audit;
 mod command;
 mod compiled;
@@ -40,19 +54,3 @@ mod time;
 mod tls;
 mod trap;
 mod wire;
-
-/// This program again, to run one test in other surroundings.
-fn again(test: &str) -> std::process::Command {
-    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", test, "--nocapture", "--test-threads=1"]);
-    command
-}
-
-/// Waits for a test that runs again, which must have been run and passed.
-#[track_caller]
-fn passed(mut command: std::process::Command) {
-    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    let said = [output.stdout, output.stderr].concat();
-    let said = String::from_utf8_lossy(&said);
-    assert!(output.status.success() && said.contains("1 passed"), "{command:?}: {said}");
-}

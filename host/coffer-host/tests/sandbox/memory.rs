@@ -88,7 +88,7 @@ async fn memories_and_tables_are_counted() {
 /// A host for one instance has room for the largest that there may be.
 #[tokio::test]
 async fn what_is_allowed_has_room() {
-    let host = coffer_host::Host::builder().instances(1).build().unwrap();
+    let host = crate::way::host().instances(1).build().unwrap();
     let core = r#"(memory (export "memory") 1)"#.to_owned()
         + &"(memory 1)".repeat(MEMORIES_MAX as usize - 1)
         + &"(table 100 funcref)".repeat(TABLES_MAX as usize);
@@ -102,7 +102,7 @@ async fn what_is_allowed_has_room() {
 
 /// What the pool has no room for is refused when it is loaded.
 fn beyond(core: &str) {
-    let error = crate::stage::host().load(&written::plugin(core)).unwrap_err();
+    let error = crate::way::load(&crate::stage::host(), &written::plugin(core)).unwrap_err();
     let text = crate::stage::explained(&error, Blame::Plugin);
     lacks(&text, "panic");
 }

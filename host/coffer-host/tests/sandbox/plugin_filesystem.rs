@@ -2,7 +2,7 @@
 
 use crate::stage::{contains, explained, refused, secret, value};
 use coffer_host::grants::{KEY_BYTES_MAX, Reference, Source};
-use coffer_host::{Blame, Existing, Granted, Host, Secret, Store, StoreConfig};
+use coffer_host::{Blame, Existing, Granted, Secret, Store, StoreConfig};
 use serde_json::json;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -11,8 +11,8 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 fn filesystem(home: &Path) -> Store {
-    let host = Host::builder().base(home).build().unwrap();
-    let plugin = host.load(&guest_artifacts::plugin("filesystem")).unwrap();
+    let host = crate::way::host().base(home).build().unwrap();
+    let plugin = crate::way::load(&host, &guest_artifacts::plugin("filesystem")).unwrap();
     let config = StoreConfig { grants: Granted::AsAsked, ..StoreConfig::default() };
     host.store("files", &plugin, config).unwrap()
 }
@@ -282,9 +282,9 @@ async fn resolves_nothing_else() {
         let reference = Reference::new(source, "/etc/passwd").unwrap();
         refused(store.resolve_one(&reference).await, kind, blame);
     }
-    let host = Host::builder().base(home.path()).build().unwrap();
+    let host = crate::way::host().base(home.path()).build().unwrap();
     // Without what it asks for it can do nothing.
-    let plugin = host.load(&guest_artifacts::plugin("filesystem")).unwrap();
+    let plugin = crate::way::load(&host, &guest_artifacts::plugin("filesystem")).unwrap();
     let bare = host.store("bare", &plugin, StoreConfig::default()).unwrap();
     let text = refused(bare.resolve_one(&secret("k")).await, "other", Blame::Operator);
     contains(&text, "guest: /secrets\n          access: read-write\n          create: true\n");

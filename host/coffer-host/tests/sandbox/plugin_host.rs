@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 fn host_plugin(grants: Value, limits: Limits) -> Store {
     let host = crate::stage::host();
-    let plugin = host.load(&guest_artifacts::plugin("host")).unwrap();
+    let plugin = crate::way::load(&host, &guest_artifacts::plugin("host")).unwrap();
     let grants: Grants = serde_json::from_value(grants).unwrap();
     let config = StoreConfig { grants: Granted::Only(grants), limits, ..StoreConfig::default() };
     host.store("host", &plugin, config).unwrap()
@@ -28,12 +28,15 @@ async fn resolve(store: &Store, source: Source, key: &str) -> Result<String, Cal
 #[tokio::test]
 async fn resolves_variables_and_values() {
     let host = crate::stage::host();
-    let plugin = host.load(&guest_artifacts::plugin("host")).unwrap();
+    let plugin = crate::way::load(&host, &guest_artifacts::plugin("host")).unwrap();
     let config = StoreConfig { grants: Granted::AsAsked, ..StoreConfig::default() };
     let store = host.store("host", &plugin, config).unwrap();
     assert!(!store.capabilities().writer && !store.capabilities().lister);
     // Cargo sets it for the process of a test.
-    assert_eq!(resolve(&store, Source::Env, "CARGO_PKG_NAME").await.unwrap(), "coffer-host");
+    assert_eq!(
+        resolve(&store, Source::Env, "CARGO_PKG_NAME").await.unwrap(),
+        env!("CARGO_PKG_NAME")
+    );
     let result = resolve(&store, Source::Env, "COFFER_TEST_THAT_NOBODY_SETS").await;
     let text = refused(result, "not-found", Blame::Operator);
     contains(&text, "the environment variable COFFER_TEST_THAT_NOBODY_SETS is not set");

@@ -18,8 +18,8 @@ const METHODS: [&str; 6] = ["DELETE", "GET", "HEAD", "PATCH", "POST", "PUT"];
 fn store(url: &str, limits: Limits) -> Store {
     // Compiled once: there are many backends here.
     static PLUGIN: OnceLock<Plugin> = OnceLock::new();
-    let plugin =
-        PLUGIN.get_or_init(|| host().load(&guest_artifacts::guest("http_status")).unwrap());
+    let plugin = PLUGIN
+        .get_or_init(|| crate::way::load(&host(), &guest_artifacts::guest("http_status")).unwrap());
     let grant = json!({ "url": url, "methods": METHODS, "private-addresses": true });
     let grants: Grants = serde_json::from_value(json!({ "http": [grant] })).unwrap();
     let config = StoreConfig { settings: Map::new(), grants: Granted::Only(grants), limits };

@@ -1,6 +1,7 @@
 //! Where guests are put: a host, a store with what the test grants, and the checks that hold for every
 //! error whatever it is about.
 
+use crate::way;
 use coffer_host::grants::{Grants, Reference, Source};
 use coffer_host::limits::Limits;
 use coffer_host::{Blame, CallError, Explain, Granted, Host, Secret, Store, StoreConfig};
@@ -11,7 +12,7 @@ use std::sync::OnceLock;
 /// The host that tests share which need nothing special of it.
 pub(crate) fn host() -> Host {
     static HOST: OnceLock<Host> = OnceLock::new();
-    HOST.get_or_init(|| Host::builder().build().unwrap()).clone()
+    HOST.get_or_init(|| way::host().build().unwrap()).clone()
 }
 
 /// A store that is being put together: nothing granted, no setting, the usual limits.
@@ -63,7 +64,7 @@ impl Stage {
 
     pub(crate) fn open(self) -> Store {
         let Self { host, component, settings, grants, limits } = self;
-        let plugin = host.load(&component).unwrap();
+        let plugin = way::load(&host, &component).unwrap();
         let grants: Grants = serde_json::from_value(grants).unwrap();
         let config = StoreConfig { settings, grants: Granted::Only(grants), limits };
         host.store("stage", &plugin, config).unwrap()

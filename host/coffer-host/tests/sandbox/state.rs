@@ -14,7 +14,7 @@ guest_artifacts::foreach_state!(ran);
 
 /// A host that runs one instance at a time, so that every instance gets what the one before it had.
 fn one_place() -> Host {
-    Host::builder().instances(1).build().unwrap()
+    crate::way::host().instances(1).build().unwrap()
 }
 
 #[tokio::test]

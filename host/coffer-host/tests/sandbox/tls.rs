@@ -6,7 +6,7 @@ use crate::stage::{Stage, ask, contains, lacks, refused};
 use crate::wire::{Wire, kept};
 use base64::Engine as _;
 use coffer_host::limits;
-use coffer_host::{Blame, Host, Incident, Store, TlsFault};
+use coffer_host::{Blame, Incident, Store, TlsFault};
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd,
 };
@@ -108,7 +108,7 @@ fn store(guest: &str, grants: &[Value]) -> Store {
     for _ in 0..100 {
         dns.then(&["127.0.0.1"]);
     }
-    let host = Host::builder().instances(16).dns(dns).build().unwrap();
+    let host = crate::way::host().instances(16).dns(dns).build().unwrap();
     Stage::of(guest).on(host).grants(json!({ "http": grants })).open()
 }
 

@@ -88,6 +88,14 @@ fn what_is_wrong_is_said_with_its_place_and_without_its_value() {
     check(store(json!({ "config": CANARY })), "at `secrets[0].config`: expected a map");
     check(store(json!({ "token": CANARY })), "at `secrets[0].token`: there is no key `token`");
     check(
+        store(json!({ "isolation": CANARY })),
+        "at `secrets[0].isolation`: this is neither `none` nor `process`",
+    );
+    check(
+        store(json!({ "isolaton": CANARY })),
+        "at `secrets[0].isolaton`: there is no key `isolaton`; did you mean `isolation`?",
+    );
+    check(
         store(json!({ "limits": { "memroy": CANARY } })),
         "at `secrets[0].limits.memroy`: there is no key `memroy`; did you mean `memory`?",
     );

@@ -1,8 +1,7 @@
 //! A stream into a file: the engine's, with its bytes counted and what stands in its way noted.
 
-use super::{Act, code};
-use crate::imports::{Record, Shared};
-use crate::limits;
+use super::code;
+use super::sight::{Act, Exceeded, Seen, Sight};
 use bytes::Bytes;
 use std::io;
 use std::sync::Arc;
@@ -17,14 +16,13 @@ pub(super) struct Written {
     pub(super) offset: Option<u64>,
     /// The granted directory that the file is below.
     pub(super) directory: Option<usize>,
-    pub(super) shared: Arc<Shared>,
-    pub(super) record: Arc<Record>,
+    pub(super) seen: Arc<Seen>,
 }
 
 /// Counts bytes that are about to be written, with those that the file system makes up between the end of the
 /// file and the offset.
 pub(super) fn count(
-    record: &Record,
+    seen: &Seen,
     file: &std::fs::File,
     offset: Option<u64>,
     bytes: u64,
@@ -32,18 +30,17 @@ pub(super) fn count(
     // Asked of the open file, for which no disk is needed.
     let length = file.metadata().map_or(0, |metadata| metadata.len());
     let made_up = offset.map_or(0, |offset| offset.saturating_sub(length));
-    if record.count_written(made_up.saturating_add(bytes)) {
+    if seen.count_written(made_up.saturating_add(bytes)) {
         return Ok(());
     }
-    let limit = limits::FILE_BYTES_WRITTEN_MAX;
-    record.exceeded(format!("{limit} bytes written to files in one call"));
+    seen.add(Sight::Exceeded(Exceeded::Written));
     Err(ErrorCode::Quota)
 }
 
 impl Written {
     fn count(&mut self, bytes: &Bytes) -> StreamResult<()> {
         let bytes = bytes.len() as u64;
-        count(&self.record, &self.file, self.offset, bytes).map_err(|_| {
+        count(&self.seen, &self.file, self.offset, bytes).map_err(|_| {
             let error = io::Error::from(io::ErrorKind::QuotaExceeded);
             StreamError::LastOperationFailed(error.into())
         })?;
@@ -55,10 +52,8 @@ impl Written {
         if let Err(StreamError::LastOperationFailed(error)) = &result
             && let Some(error) = error.downcast_ref::<io::Error>()
             && let Some(directory) = self.directory
-            && let Some(incident) =
-                self.shared.directories.incident(directory, Act::Write, code(error))
         {
-            self.record.add(incident);
+            self.seen.refused(directory, Act::Write, code(error));
         }
         result
     }

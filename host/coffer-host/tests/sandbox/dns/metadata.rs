@@ -25,7 +25,7 @@ fn metadata_is_out_of_reach() {
     if std::env::var_os(INSIDE).is_some() {
         return inside();
     }
-    let again = crate::again("dns::metadata::metadata_is_out_of_reach");
+    let again = crate::again::again(module_path!(), "metadata_is_out_of_reach");
     let mut command = Command::new("unshare");
     command.arg("--net");
     if !rustix::process::geteuid().is_root() {

@@ -245,7 +245,7 @@ async fn a_directory_that_goes_away_while_it_is_open() {
 #[tokio::test]
 async fn a_directory_that_is_not_there_is_not_granted() {
     let tree = tree();
-    let plugin = host().load(&guest_artifacts::guest("fs_script")).unwrap();
+    let plugin = crate::way::load(&host(), &guest_artifacts::guest("fs_script")).unwrap();
     for path in ["absent", "granted/file", "granted/loop"] {
         let grant = json!({ "host": tree.path().join(path), "access": "read-only" });
         let grants = serde_json::from_value(json!({ "directories": [grant] })).unwrap();
@@ -271,10 +271,11 @@ async fn what_is_mounted_below() {
         command.output().is_ok_and(|output| output.status.success())
     };
     let way = ways.iter().find(works).expect("this test needs a mount namespace, and `unshare`");
+    let again = crate::again::again(module_path!(), "what_is_mounted_below");
     let output = Command::new("unshare")
         .args(*way)
-        .arg(std::env::current_exe().unwrap())
-        .args(["--exact", "fs::boundary::what_is_mounted_below"])
+        .arg(again.get_program())
+        .args(again.get_args())
         .env(INSIDE, "1")
         .output()
         .unwrap();

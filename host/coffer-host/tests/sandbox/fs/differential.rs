@@ -147,13 +147,13 @@ fn below(root: &Path) -> Vec<(String, String)> {
 #[test]
 fn what_a_guest_does_is_what_the_oracle_does() {
     const CASES: u32 = 400;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let config = Config { cases: CASES, failure_persistence: None, ..Config::default() };
     let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
     let mut runner = TestRunner::new_with_rng(config, rng);
     let operations = proptest::collection::vec(operation(), 1..24);
     let counts = std::cell::RefCell::new([0_u32; 3]);
-    let plugin = host().load(&guest_artifacts::guest("fs_script")).unwrap();
+    let plugin = crate::way::load(&host(), &guest_artifacts::guest("fs_script")).unwrap();
     let check = |operations: Vec<String>| {
         let (guests, oracles) = (twin(), twin());
         let root = guests.path().join("root");

@@ -324,13 +324,13 @@ async fn proxy_variables_are_without_effect() {
         return;
     }
     let proxy = Server::start(|_| ok("from the proxy"));
-    let mut child = crate::again("http::framing::proxy_variables_are_without_effect");
+    let mut child = crate::again::again(module_path!(), "proxy_variables_are_without_effect");
     child.env(INSIDE, "1").env_remove("no_proxy").env_remove("NO_PROXY");
     for name in ["http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"]
     {
         child.env(name, proxy.url("/"));
     }
-    crate::passed(child);
+    crate::again::passed(child);
     assert!(proxy.received().is_empty(), "{:?}", proxy.received());
     lacks(&format!("{:?}", proxy.received()), "hello");
 }
