@@ -123,7 +123,7 @@ impl Dial {
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the one place")]
-async fn connect(permit: &AddressPermit, port: u16) -> std::io::Result<TcpStream> {
+async fn connect(permit: &AddressPermit, port: u16) -> io::Result<TcpStream> {
     let stream = TcpStream::connect(SocketAddr::new(permit.address(), port)).await?;
     // Requests are written whole; waiting for more to send with them only delays.
     stream.set_nodelay(true)?;
