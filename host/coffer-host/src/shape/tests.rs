@@ -133,8 +133,7 @@ fn parts_are_counted_wherever_they_are() {
     let aliases = format!("{} imports, exports, aliases, globals and segments", limits::ITEMS_MAX);
     check(&load_aliases(limits::ITEMS_MAX), None);
     check(&load_aliases(limits::ITEMS_MAX + 1), Some(&aliases));
-    // `make` takes what an item is and how many there are; the function and the component are two items or parts of
-    // their own, as far as they are imported.
+    // Everything that is one; the imported function is the first.
     let items = |around: [&str; 2], one: fn(usize) -> String, count: usize| {
         let [before, after] = around;
         let made: String = (0..count).map(one).collect();
@@ -184,8 +183,8 @@ fn instances_are_counted_as_they_unfold() {
         let instances = "(instance (instantiate $e))".repeat(count);
         format!(r#"(component (import "c" (component)) (component $e) {instances})"#)
     };
-    check(&after_imported(limits::COMPONENT_INSTANCES_MAX - 1), None);
-    check(&after_imported(limits::COMPONENT_INSTANCES_MAX), Some(&components));
+    check(&after_imported(limits::COMPONENT_INSTANCES_MAX), None);
+    check(&after_imported(limits::COMPONENT_INSTANCES_MAX + 1), Some(&components));
     // An export is another name for the same.
     let exported =
         r#"(component (component $c) (export $d "d" (component $c)) (instance (instantiate $d)))"#;
