@@ -58,9 +58,9 @@ fuzz-build:
 fuzz minutes *targets: plugins
     tests/fuzz/run.sh {{ minutes }} "{{ target }}" {{ targets }}
 
-# Change the decisions of coffer-grants here and there and see a test fail; needs cargo-mutants, takes 30 minutes
+# Change decisions here and there and see a test fail: coffer-grants in 30 minutes, or `-p coffer-host -f FILE` in hours; needs cargo-mutants
 mutants *arguments:
-    nice cargo mutants --package coffer-grants --output "{{ target }}" {{ arguments }}
+    nice cargo mutants --output "{{ target }}" {{ if arguments =~ 'coffer-host' { "--in-place --cargo-test-arg=--test=sandbox" } else { "--package coffer-grants" } }} {{ arguments }}
 
 # Install the servers that the stores are tested against, start one of each, and stop them at the end of input
 backends:

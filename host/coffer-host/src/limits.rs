@@ -381,7 +381,8 @@ mod tests {
         check(json!({ "memory": "1MiB" }), Ok(Limits { memory: MIB, ..default }));
         check(json!({ "memory": 65536 }), Ok(Limits { memory: 65536, ..default }));
         check(json!({ "memory": 65535 }), Err("from 64KiB to 256MiB"));
-        check(json!({ "memory": "257MiB" }), Err("from 64KiB to 256MiB"));
+        check(json!({ "memory": "256MiB" }), Ok(Limits { memory: 268_435_456, ..default }));
+        check(json!({ "memory": 268_435_457 }), Err("from 64KiB to 256MiB"));
         check(json!({ "memory": "much" }), Err("not a number of bytes"));
         check(json!({ "memory": -1 }), Err("expected a quantity"));
         check(
@@ -389,15 +390,154 @@ mod tests {
             Ok(Limits { call: Duration::from_millis(500), ..default }),
         );
         check(json!({ "call": 5 }), Err("not a time with its unit"));
-        check(json!({ "call": "0s" }), Err("from 1ms to 10m"));
-        check(json!({ "call": "11m" }), Err("from 1ms to 10m"));
+        check(json!({ "call": "999us" }), Err("from 1ms to 10m"));
+        check(json!({ "call": "1ms" }), Ok(Limits { call: Duration::from_millis(1), ..default }));
+        check(json!({ "call": "10m" }), Ok(Limits { call: Duration::from_secs(600), ..default }));
+        check(json!({ "call": "10m 1ms" }), Err("from 1ms to 10m"));
         check(json!({ "concurrency": 0 }), Err("from 1 to 64"));
+        check(json!({ "concurrency": 1 }), Ok(Limits { concurrency: 1, ..default }));
+        check(json!({ "concurrency": 64 }), Ok(Limits { concurrency: 64, ..default }));
         check(json!({ "concurrency": 65 }), Err("from 1 to 64"));
         check(json!({ "answer": 0 }), Err("from 1B to 16MiB"));
-        check(json!({ "answer": "17MiB" }), Err("from 1B to 16MiB"));
+        check(json!({ "answer": 1 }), Ok(Limits { answer: 1, ..default }));
+        check(json!({ "answer": "16MiB" }), Ok(Limits { answer: 16_777_216, ..default }));
+        check(json!({ "answer": 16_777_217 }), Err("from 1B to 16MiB"));
         check(json!({ "requests": 0 }), Ok(Limits { requests: 0, ..default }));
+        check(json!({ "requests": 10_000 }), Ok(Limits { requests: 10_000, ..default }));
         check(json!({ "requests": 10_001 }), Err("at most 10000"));
-        check(json!({ "body": "33MiB" }), Err("from 1KiB to 32MiB"));
+        check(json!({ "body": 1_023 }), Err("from 1KiB to 32MiB"));
+        check(json!({ "body": "1KiB" }), Ok(Limits { body: 1_024, ..default }));
+        check(json!({ "body": "32MiB" }), Ok(Limits { body: 33_554_432, ..default }));
+        check(json!({ "body": 33_554_433 }), Err("from 1KiB to 32MiB"));
         check(json!({ "timeout": "5s" }), Err("unknown field `timeout`"));
+    }
+
+    #[test]
+    fn defaults_are_as_the_document_says() {
+        let Limits { memory, call, concurrency, answer, requests, body } = Limits::default();
+        check_figure("memory", &memory);
+        check_figure("concurrency", &concurrency);
+        check_figure("call", &call);
+        check_figure("answer", &answer);
+        check_figure("requests", &requests);
+        check_figure("body", &body);
+        // What the document calls half of the memory, or a body if that is more.
+        let default = Limits::default();
+        assert_eq!(default.held_answers(), 32 * MIB);
+        assert_eq!(Limits { memory: MIB, ..default }.held_answers(), 8 * MIB);
+    }
+
+    /// Whoever changes a bound by mistake does not change it in the document as well.
+    #[test]
+    fn constants_are_as_the_document_says() {
+        // The most that an operator can set is held above, to the number.
+        let ranges = [
+            "MEMORY_BYTES_MAX",
+            "CALL_MAX",
+            "CONCURRENCY_MAX",
+            "ANSWER_BYTES_MAX",
+            "REQUESTS_MAX",
+            "BODY_BYTES_MAX",
+        ];
+        macro_rules! checked {
+            ($($name:ident)*) => {{
+                $(check_figure(stringify!($name), &$name);)*
+                [$(stringify!($name)),*]
+            }};
+        }
+        let checked = checked!(
+            COMPONENT_BYTES_MAX
+            INTERFACES_MAX
+            INTERFACE_NAME_BYTES_MAX
+            MODULES_MAX
+            COMPONENTS_MAX
+            COMPONENT_INSTANCES_MAX
+            TYPES_MAX
+            ITEMS_MAX
+            SEGMENTS_MAX
+            FUNCTIONS_MAX
+            CODE_BYTES_MAX
+            FUNCTION_BYTES_MAX
+            LOCALS_MAX
+            PARAMETERS_MAX
+            RESULTS_MAX
+            OPERANDS_MAX
+            BRANCHES_MAX
+            BRANCH_TARGETS_MAX
+            BLOCKS_NESTED_MAX
+            LOOPS_NESTED_MAX
+            TANGLE_MAX
+            CORE_INSTANCES_MAX
+            MEMORIES_MAX
+            TABLES_MAX
+            TABLE_ELEMENTS_MAX
+            STACK_BYTES_MAX
+            ASYNC_STACK_BYTES
+            TICK
+            CROSSING_BYTES_MAX
+            CROSSING_TOTAL_BYTES_MAX
+            CHUNK_REFERENCES_MAX
+            HANDLES_MAX
+            RANDOM_BYTES_MAX
+            CLOCK_RESOLUTION
+            OUTPUT_WRITE_BYTES_MAX
+            OPEN_FILES_MAX
+            FILES_CREATED_MAX
+            FILE_BYTES_WRITTEN_MAX
+            DIRECTORY_ENTRIES_MAX
+            REFERENCES_MAX
+            VERSION_BYTES_MAX
+            PAGE_KEYS_MAX
+            LISTED_KEYS_MAX
+            LISTED_PAGES_MAX
+            CURSOR_BYTES_MAX
+            GUEST_TEXT_BYTES_MAX
+            LOG_LINES_MAX
+            LOG_BYTES_MAX
+            HEADER_BYTES_MAX
+            HEADERS_MAX
+            CONNECT_MAX
+            CONNECTIONS_KEPT_MAX
+            BETWEEN_BYTES_MAX
+            FIRST_BYTE_MAX
+            ADDRESSES_MAX
+            INJECTED_HEADER_BYTES_MAX
+            TRIES_MAX
+            RETRY_WAIT
+            CA_BYTES_MAX
+            IDLE_CONNECTION_MAX
+            COMMAND_OUTPUT_BYTES_MAX
+            CACHE_ENTRY_BYTES_MAX
+            CACHE_ENTRIES_MAX
+            CACHE_BYTES_MAX
+            CACHE_TTL_MAX
+        );
+        let declared = include_str!("limits.rs").lines().filter_map(|line| {
+            Some(line.strip_prefix("pub const ")?.split(':').next().expect("a name and a type"))
+        });
+        for name in declared {
+            assert!(checked.contains(&name) || ranges.contains(&name), "{name} is not looked at");
+        }
+    }
+
+    /// What stands in the second column beside `name`.
+    #[track_caller]
+    fn check_figure(name: &str, value: &dyn std::fmt::Debug) {
+        let row = format!("| `{name}` | ");
+        let mut rows = include_str!("../../../docs/limits.md")
+            .lines()
+            .filter_map(|line| line.strip_prefix(&row));
+        let said = rows.next().and_then(|row| row.split(" | ").next());
+        let said = said.unwrap_or_else(|| panic!("docs/limits.md does not name {name}"));
+        assert_eq!(rows.next(), None, "{name} stands in docs/limits.md more than once");
+        let number = said.replace(',', "");
+        let meant = if let Some(exponent) = number.strip_prefix("2^") {
+            (1_u64 << exponent.parse::<u32>().unwrap()).to_string()
+        } else if let Ok(bytes) = number.parse::<bytesize::ByteSize>() {
+            bytes.as_u64().to_string()
+        } else {
+            format!("{:?}", humantime::parse_duration(&number).unwrap())
+        };
+        assert_eq!(format!("{value:?}"), meant, "{name}, which docs/limits.md says is {said}");
     }
 }

@@ -444,6 +444,10 @@ mod tests {
         check(&[secret], r#"{"k":"päss/w\"rd+1>?"}"#, r#"{"k":"*******"}"#);
         check(&[secret], r#"{"k":"p\u00e4ss/w\"rd+1\u003e?"}"#, r#"{"k":"*******"}"#);
         check(&["a b c"], "a+b+c a%20b%20c", "******* *******");
+        check(&["pass~wo/rd"], "pass~wo%2Frd pass~wo%2frd", "******* *******");
+        check(&["pass wo/rd?"], "pass%20wo/rd?", "*******");
+        check(&["pass/word"], r#""pass\/word""#, r#""*******""#);
+        check(&[" pass/word "], "pass/word pass%2Fword", "******* *******");
     }
 
     #[test]

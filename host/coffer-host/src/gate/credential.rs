@@ -113,3 +113,27 @@ impl Credential {
         Self { name: HeaderName::from_static(name), value, hidden }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use coffer_grants::{Grants, RequestUrl};
+    use serde_json::json;
+
+    /// So nothing that shows a request shows the value, and HTTP/2 keeps it out of its table.
+    #[test]
+    fn an_injected_value_is_marked_as_sensitive() {
+        let grant = json!({
+            "url": "https://a.example/**",
+            "methods": ["GET"],
+            "headers": { "X-Token": { "env": "CARGO_PKG_NAME" } },
+        });
+        let grants: Grants = serde_json::from_value(json!({ "http": [grant] })).unwrap();
+        let url = RequestUrl::parse("https://a.example/v1").unwrap();
+        let permit = grants.http("GET", url).unwrap();
+        let credentials = Credential::all_of(permit.grant(), &Settings::default()).unwrap();
+        let (name, value) = credentials[0].header();
+        assert_eq!((name.as_str(), value.as_bytes()), ("x-token", b"coffer-host".as_slice()));
+        assert!(value.is_sensitive());
+    }
+}

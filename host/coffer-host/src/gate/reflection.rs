@@ -251,6 +251,10 @@ mod tests {
         check("Basic ", "dXNlcjpjYW5hcnktMQ==", "user:canary-1", true);
         check("Basic ", "dXNlcjpjYW5hcnktMQ==", r#"{"user":"user","password":"canary-1"}"#, true);
         check("", "basic dXNlcjpjYW5hcnktMQ==", "canary-1", true);
+        // Without its padding, as some clients send it.
+        check("Basic ", "dXNlcjpjYW5hcnktMQ", "canary-1", true);
+        // `canary-1`, which is no user and no password.
+        check("Basic ", "Y2FuYXJ5LTE=", "canary-1", true);
         check("Basic ", "dXNlcjpjYW5hcnktMQ==", "user", false);
         check("Basic ", "!", "!", true);
     }

@@ -133,6 +133,34 @@ fn parts_are_counted_wherever_they_are() {
     let aliases = format!("{} imports, exports, aliases, globals and segments", limits::ITEMS_MAX);
     check(&load_aliases(limits::ITEMS_MAX), None);
     check(&load_aliases(limits::ITEMS_MAX + 1), Some(&aliases));
+    // Everything that is one; the imported function is the first.
+    let items = |around: [&str; 2], one: fn(usize) -> String, count: usize| {
+        let [before, after] = around;
+        let made: String = (0..count).map(one).collect();
+        format!(
+            r#"(component (type $t (func)) (import "f" (func $f (type $t))) {before}{made}{after})"#
+        )
+    };
+    let most = limits::ITEMS_MAX - 1;
+    let import = |n| format!(r#"(import "f{n}" (func (type $t)))"#);
+    let export = |n| format!(r#"(export "f{n}" (func $f))"#);
+    let argument = |n| format!(r#"(with "f{n}" (func $f))"#);
+    let lower = |_| "(core func (canon lower (func $f)))".to_owned();
+    let instance = |_| r"(instance)".to_owned();
+    let core_instance = |_| r"(core instance)".to_owned();
+    let passed = ["(component $c) (instance (instantiate $c ", "))"];
+    for (around, one, most) in [
+        (["", ""], import as fn(usize) -> String, most),
+        (["", ""], export, most),
+        (["", ""], lower, most),
+        (["", ""], instance, most),
+        (["", ""], core_instance, most),
+        // The instance is one as well.
+        (passed, argument, most - 1),
+    ] {
+        check(&items(around, one, most), None);
+        check(&items(around, one, most + 1), Some(&aliases));
+    }
 }
 
 #[test]
@@ -150,6 +178,13 @@ fn instances_are_counted_as_they_unfold() {
     check(&load_laughs_of_modules(1, 65), Some(&modules));
     check(&load_laughs_of_modules(3, 5), Some(&modules));
     check(&load_argument(), Some("0 instances of components that are passed as arguments"));
+    // One that is imported has a number as well.
+    let after_imported = |count: usize| {
+        let instances = "(instance (instantiate $e))".repeat(count);
+        format!(r#"(component (import "c" (component)) (component $e) {instances})"#)
+    };
+    check(&after_imported(limits::COMPONENT_INSTANCES_MAX), None);
+    check(&after_imported(limits::COMPONENT_INSTANCES_MAX + 1), Some(&components));
     // An export is another name for the same.
     let exported =
         r#"(component (component $c) (export $d "d" (component $c)) (instance (instantiate $d)))"#;

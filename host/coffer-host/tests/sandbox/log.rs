@@ -183,6 +183,20 @@ async fn log_put() {
     lacks(&text, "hunter2");
 }
 
+/// What a plugin that crashed was to keep is known, and what it derived from it is not.
+#[tokio::test]
+async fn the_log_of_a_put_that_fails_is_withheld() {
+    let store = Stage::of("trap_put").open();
+    let seen = Seen::begin();
+    let value = crate::stage::value("hunter2-canary");
+    let key = crate::stage::secret("k");
+    let put = store.put(&key, &value, coffer_host::Existing::Replace).await;
+    refused(put, "trap", Blame::Plugin);
+    let text = seen.lines().join("\n");
+    contains(&text, "is withheld");
+    lacks(&text, "asked to keep");
+}
+
 #[tokio::test]
 async fn log_encodings() {
     let store = Stage::of("log_encodings").open();

@@ -286,8 +286,15 @@ async fn resolves_nothing_else() {
     // Without what it asks for it can do nothing.
     let plugin = crate::way::load(&host, &guest_artifacts::plugin("filesystem")).unwrap();
     let bare = host.store("bare", &plugin, StoreConfig::default()).unwrap();
-    let text = refused(bare.resolve_one(&secret("k")).await, "other", Blame::Operator);
-    contains(&text, "guest: /secrets\n          access: read-write\n          create: true\n");
+    for result in [
+        bare.resolve_one(&secret("k")).await.map(drop),
+        bare.put(&secret("k"), &value("v"), Existing::Replace).await,
+        bare.delete(&secret("k")).await,
+        bare.list("").await.map(drop),
+    ] {
+        let text = refused(result, "other", Blame::Operator);
+        contains(&text, "guest: /secrets\n          access: read-write\n          create: true\n");
+    }
     // A directory that is none.
     fs::write(home.path().join("file"), "").unwrap();
     let settings = json!({ "directory": "file" }).as_object().unwrap().clone();

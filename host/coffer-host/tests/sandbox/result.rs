@@ -181,6 +181,8 @@ async fn result_list() {
     let store = Stage::of("result_list").open();
     let list = async |store: &Store, prefix: &str| store.list(prefix).await;
     assert_eq!(list(&store, "full").await.unwrap().len(), 1000);
+    assert_eq!(list(&store, "cursor-fits").await.unwrap(), ["cursor-fits"]);
+    assert_eq!(list(&store, "twice").await.unwrap(), ["twicea", "twiceb"]);
     for (prefix, expected) in [
         ("page", "its page of keys is too long"),
         ("cursor", "its cursor is too long"),
@@ -201,6 +203,7 @@ async fn what_crosses_at_once_is_bounded() {
     let (body, answer) = (1024, 5);
     let limits = Limits { body, answer, ..Limits::default() };
     let store = Stage::of("result_version").limits(limits).open();
+    assert_eq!(store.limits(), &limits);
     // What is let across is too long for a version; the answer itself takes some bytes, too.
     let most = CROSSING_BYTES_MAX + body;
     refused(ask(&store, (most - 1024).to_string()).await, "contract", Blame::Plugin);
