@@ -48,6 +48,15 @@ fn write(file: &Descriptor, way: &str, bytes: u64) -> Result<(), &'static str> {
             let stream = file.write_via_stream(bytes - 1).map_err(said)?;
             stream.blocking_write_and_flush(b"x").map_err(failed)
         }
+        // From where the stream is, of a file that was cut off meanwhile.
+        "cut-stream" => {
+            let stream = file.write_via_stream(0).map_err(said)?;
+            let write = || stream.blocking_write_and_flush(&piece).map_err(failed);
+            (2..bytes / 4096).step_by(2).try_for_each(|_| write())?;
+            file.set_size(0).map_err(said)?;
+            write()?;
+            write()
+        }
         "size" => file.set_size(bytes).map_err(said),
         // From a part of the file to the end of it.
         "splice" => {

@@ -54,7 +54,9 @@ pub(super) async fn fs_create_many() {
 pub(super) async fn fs_write_much() {
     let most = usize::try_from(FILE_BYTES_WRITTEN_MAX >> 20).unwrap();
     let limit = format!("{FILE_BYTES_WRITTEN_MAX} bytes written to files in one call");
-    for way in ["again ", "append ", "gap ", "gap-stream ", "size ", "splice ", "zeroes "] {
+    for way in
+        ["again ", "append ", "gap ", "gap-stream ", "cut-stream ", "size ", "splice ", "zeroes "]
+    {
         let tree = tree();
         let store = store("fs_write_much", tree.path(), "read-write");
         check(&store, way, most, &limit).await;
