@@ -467,6 +467,18 @@ mod tests {
             BLOCKS_NESTED_MAX
             LOOPS_NESTED_MAX
             TANGLE_MAX
+            COMPILED_BYTES_MAX
+            WORKER_START_MAX
+            WORKER_DEATHS_MAX
+            WORKER_DEATHS_WITHIN
+            WORKER_BYTES
+            WORKER_INSTANCE_BYTES
+            WORKER_FILE_BYTES_MAX
+            WORKER_THREADS_MAX
+            MESSAGE_BYTES_MAX
+            MESSAGE_STRUCTURE_BYTES_MAX
+            EFFECTS_MAX
+            EFFECTS_KIB_MAX
             CORE_INSTANCES_MAX
             MEMORIES_MAX
             TABLES_MAX
