@@ -21,5 +21,6 @@ mod stage;
 
 mod told;
 mod vault;
+mod vault_login;
 mod vault_refusals;
 mod vault_walkthrough;

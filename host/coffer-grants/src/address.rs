@@ -1,5 +1,7 @@
 //! Addresses: which of them a connection may be made to.
 
+use crate::denied::Denied;
+use crate::url::RequestUrl;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// How far the connections of one grant reach.
@@ -24,6 +26,15 @@ impl Reach {
             Self::Public if is_public(address) => Some(AddressPermit(address)),
             Self::Private | Self::Public => None,
         }
+    }
+
+    /// The same for a request to `url`, whose host stands for `address`.
+    ///
+    /// # Errors
+    ///
+    /// [`Denied`] names the missing grant.
+    pub fn check(self, url: &RequestUrl, address: IpAddr) -> Result<AddressPermit, Denied> {
+        self.permit(address).ok_or_else(|| Denied::address(url, address))
     }
 }
 

@@ -1,6 +1,5 @@
 //! The grants of one store, and the decisions that are made of them.
 
-use crate::AddressPermit;
 use crate::command::{self, ArgvPattern, CommandPermit};
 use crate::denied::Denied;
 use crate::directory::{self, Access, DirectoryGrant, DirectoryPermit};
@@ -10,7 +9,6 @@ use crate::url::RequestUrl;
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::fmt;
-use std::net::IpAddr;
 
 /// Bytes of a method that is offered as a grant. The longest that is registered has 17.
 const METHOD_BYTES_MAX: usize = 32;
@@ -133,16 +131,6 @@ impl Grants {
             None if matches!(method, "CONNECT" | "TRACE") => Err(Denied::method(method)),
             None => Err(Denied::request(method, &url)),
         }
-    }
-
-    /// Whether a permitted request may be sent to `address`, which its host stands for.
-    ///
-    /// # Errors
-    ///
-    /// [`Denied`] names the missing grant.
-    pub fn address(permit: &HttpPermit<'_>, address: IpAddr) -> Result<AddressPermit, Denied> {
-        let reach = permit.grant().reach();
-        reach.permit(address).ok_or_else(|| Denied::address(permit.url(), address))
     }
 
     /// Whether a plugin may run one argv.

@@ -1,5 +1,6 @@
 //! The settings of a store: what its plugin's manifest declares, and what its operator wrote.
 
+use crate::login::Login;
 use crate::reference::escape;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -72,6 +73,7 @@ impl SettingKind {
 pub struct Settings {
     values: BTreeMap<String, Value>,
     credentials: BTreeMap<String, String>,
+    logins: BTreeMap<String, Login>,
 }
 
 impl Settings {
@@ -94,6 +96,12 @@ impl Settings {
                 }
                 continue;
             };
+            if let (true, Value::Object(login)) = (setting.credential, value) {
+                let login = Login::read(login)
+                    .map_err(|why| SettingsError::Login { name: name.clone(), why })?;
+                settings.logins.insert(name.clone(), login);
+                continue;
+            }
             if !setting.kind.fits(value) {
                 return Err(SettingsError::Kind {
                     name: name.clone(),
@@ -134,6 +142,11 @@ impl Settings {
     #[must_use]
     pub fn credential(&self, name: &str) -> Option<&str> {
         self.credentials.get(name).map(String::as_str)
+    }
+
+    /// The settings that are credentials and have a login in the place of their value.
+    pub fn logins(&self) -> impl Iterator<Item = (&str, &Login)> {
+        self.logins.iter().map(|(name, login)| (name.as_str(), login))
     }
 }
 
@@ -186,7 +199,9 @@ fn spelled_out<'a>(
 /// Shows names only; an operator may have put a credential into any setting.
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.values.keys()).entries(self.credentials.keys()).finish()
+        let Self { values, credentials, logins } = self;
+        let names = values.keys().chain(credentials.keys()).chain(logins.keys());
+        f.debug_list().entries(names).finish()
     }
 }
 
@@ -223,6 +238,14 @@ pub enum SettingsError {
         name: String,
         /// What it must be.
         expected: &'static str,
+    },
+    /// What stands in the place of a credential is no login.
+    #[error("the login in the setting `{name}` cannot be used: {why}")]
+    Login {
+        /// The setting.
+        name: String,
+        /// What is wrong with it.
+        why: String,
     },
     /// A required setting is not there.
     #[error("the setting `{name}` is required: {description}")]
@@ -415,5 +438,22 @@ mod tests {
         let settings = Settings::check(&declared, &[], given.as_object().unwrap()).unwrap();
         assert_eq!(settings.credential("token"), Some("canary"));
         assert_eq!(format!("{settings:?}"), "[\"token\"]");
+        let login = json!({
+            "login": "vault-approle", "url": "https://a.example/", "role-id": "canary", "secret-id": "canary",
+        });
+        let given = json!({ "token": login });
+        let settings = Settings::check(&declared, &[], given.as_object().unwrap()).unwrap();
+        assert_eq!(settings.logins().map(|(name, _)| name).collect::<Vec<_>>(), ["token"]);
+        assert_eq!((settings.credential("token"), settings.visible().count()), (None, 0));
+        assert_eq!(format!("{settings:?}"), "[\"token\"]");
+        // Where the plugin would see it, it is no text.
+        check(&json!({ "address": login }), Err("the setting `address` must be a text"));
+        check(
+            &json!({ "address": "x", "token": {} }),
+            Err(
+                "the login in the setting `token` cannot be used: `login` must be one of client-credentials, \
+                 jwt-bearer, managed-identity, vault-approle, vault-kubernetes",
+            ),
+        );
     }
 }

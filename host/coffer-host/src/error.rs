@@ -3,7 +3,7 @@
 
 mod incident;
 
-pub use incident::Incident;
+pub use incident::{Incident, LoginFault};
 
 use crate::limits;
 use crate::text;

@@ -5,6 +5,7 @@
 
 mod connect;
 mod credential;
+mod login;
 mod reflection;
 mod retry;
 mod tls;
@@ -12,13 +13,14 @@ mod tls;
 use crate::error::Incident;
 use crate::limits::{self, Limits};
 use bytes::Bytes;
-use coffer_grants::{Grants, HttpGrant, HttpPermit, Reach, RequestUrl, Settings};
+use coffer_grants::{Grants, HttpPermit, Reach, RequestUrl, Settings};
 use connect::{Connect, ConnectError};
 use http::{HeaderName, HeaderValue, Request, header};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Body as _;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -96,6 +98,8 @@ type Connection = Client<Connect, Full<Bytes>>;
 pub(crate) struct Gate {
     grants: Arc<Grants>,
     settings: Arc<Settings>,
+    /// By their settings.
+    logins: BTreeMap<String, login::Held>,
     limits: Limits,
     dns: Arc<dyn Dns>,
     /// A pool for each way to connect. Requests share connections only if they share the grant's reach
@@ -119,7 +123,17 @@ impl Gate {
         limits: Limits,
         dns: Arc<dyn Dns>,
     ) -> Self {
-        Self { grants, settings, limits, dns, pools: Mutex::new(Vec::new()), open: Arc::new(()) }
+        let held = |(name, login): (&str, _)| (name.to_owned(), login::Held::new(name, login));
+        let logins = settings.logins().map(held).collect();
+        Self {
+            grants,
+            settings,
+            logins,
+            limits,
+            dns,
+            pools: Mutex::new(Vec::new()),
+            open: Arc::new(()),
+        }
     }
 
     /// Sends a request, again if that is safe and `budget` allows it, and collects the whole response.
@@ -133,24 +147,82 @@ impl Gate {
             .map_err(|error| SendError::InvalidRequest(format!("the URL is refused: {error}")))?;
         let permit =
             self.grants.http(&method, url).map_err(|denied| SendError::Incident(denied.into()))?;
-        let credentials =
-            Credential::all_of(permit.grant(), &self.settings).map_err(SendError::Incident)?;
-        let request = self.request(&permit, &headers, body, &credentials)?;
-        let pool = self.pool(permit.grant())?;
+        let request = self.request(&permit, &headers, body)?;
         // The time of the call is the bound where the plugin names none.
         let within = timeout.unwrap_or(limits::CALL_MAX);
         let answer = async {
-            let sent = retry::send(&pool, request, within.min(limits::FIRST_BYTE_MAX), budget);
-            let response = tokio::time::timeout(limits::FIRST_BYTE_MAX, sent)
-                .await
-                .map_err(|_| SendError::Timeout)?
-                .map_err(|error| failed(&permit, &error))?;
-            self.collect(response).await
+            let credentials = self.credentials(&permit, &[], budget).await?;
+            let incoming =
+                self.answer(&permit, request.clone(), &credentials, within, budget).await?;
+            let refused = |credential: &Credential| credential.is_refused(incoming.status);
+            // What was refused was not done, so it is sent again with a new token, once.
+            if !credentials.iter().any(refused) || !budget.take() {
+                return Ok((incoming, credentials));
+            }
+            let renewed = self.credentials(&permit, &credentials, budget).await?;
+            let incoming = self.answer(&permit, request, &renewed, within, budget).await?;
+            Ok((incoming, renewed))
         };
-        let incoming =
+        let (incoming, credentials) =
             tokio::time::timeout(within, answer).await.map_err(|_| SendError::Timeout)??;
         reflection::check(&credentials, permit.url(), &incoming).map_err(SendError::Incident)?;
         Ok(incoming)
+    }
+
+    /// The headers that the grant injects. Where they are from a login, `refused` are not used again.
+    async fn credentials(
+        &self,
+        permit: &HttpPermit<'_>,
+        refused: &[Credential],
+        budget: &Budget,
+    ) -> Result<Vec<Credential>, SendError> {
+        let mut credentials = Vec::new();
+        for header in permit.grant().headers() {
+            let held = header.source.setting().and_then(|setting| self.logins.get(setting));
+            let credential = match held {
+                None => Credential::of(header, &self.settings),
+                Some(held) => {
+                    let refused = refused.iter().find(|refused| refused.name == header.name);
+                    let refused = refused.and_then(Credential::token);
+                    let (token, previous) = held
+                        .token(self, permit, refused, budget)
+                        .await
+                        .map_err(SendError::Incident)?;
+                    Credential::of_login(header, held.login(), token, previous.as_deref())
+                }
+            };
+            credentials.push(credential.map_err(SendError::Incident)?);
+        }
+        Ok(credentials)
+    }
+
+    /// Adds the credentials to a request, sends it, and collects the answer.
+    async fn answer(
+        &self,
+        permit: &HttpPermit<'_>,
+        mut request: Request<Full<Bytes>>,
+        credentials: &[Credential],
+        within: Duration,
+        budget: &Budget,
+    ) -> Result<Incoming, SendError> {
+        for credential in credentials {
+            let (name, value) = credential.header();
+            request.headers_mut().insert(name, value);
+        }
+        if !credentials.is_empty() {
+            // An answer that is searched for them must be readable, whatever the plugin would take.
+            let plain = HeaderValue::from_static("identity");
+            request.headers_mut().insert(header::ACCEPT_ENCODING, plain);
+            request.headers_mut().remove(header::RANGE);
+        }
+        let grant = permit.grant();
+        let pool = self.pool(grant.reach(), grant.ca())?;
+        let sent = retry::send(&pool, request, within.min(limits::FIRST_BYTE_MAX), budget);
+        let response = tokio::time::timeout(limits::FIRST_BYTE_MAX, sent)
+            .await
+            .map_err(|_| SendError::Timeout)?
+            .map_err(|error| failed(permit.url(), grant.reach(), &error))?;
+        self.collect(response).await
     }
 
     fn request(
@@ -158,7 +230,6 @@ impl Gate {
         permit: &HttpPermit<'_>,
         headers: &[(String, Vec<u8>)],
         body: Zeroizing<Vec<u8>>,
-        credentials: &[Credential],
     ) -> Result<Request<Full<Bytes>>, SendError> {
         let invalid = |why: String| SendError::InvalidRequest(why);
         if body.len() > self.limits.body {
@@ -185,21 +256,11 @@ impl Gate {
             })?;
             request.headers_mut().append(name, value);
         }
-        for credential in credentials {
-            let (name, value) = credential.header();
-            request.headers_mut().insert(name, value);
-        }
-        if !credentials.is_empty() {
-            // An answer that is searched for them must be readable, whatever the plugin would take.
-            let plain = HeaderValue::from_static("identity");
-            request.headers_mut().insert(header::ACCEPT_ENCODING, plain);
-            request.headers_mut().remove(header::RANGE);
-        }
         Ok(request)
     }
 
-    fn pool(&self, grant: &HttpGrant) -> Result<Connection, SendError> {
-        let way = Way { reach: grant.reach(), ca: grant.ca().map(str::to_owned) };
+    fn pool(&self, reach: Reach, ca: Option<&str>) -> Result<Connection, SendError> {
+        let way = Way { reach, ca: ca.map(str::to_owned) };
         let mut pools = self.pools.lock().expect("nothing panics while it holds this lock");
         if Arc::strong_count(&self.open) - 1 > limits::CONNECTIONS_KEPT_MAX {
             // A pool closes what lies idle in it when nobody has it any more. What is in use goes on, and a
@@ -284,12 +345,12 @@ fn within_bounds(headers: &[(String, Vec<u8>)]) -> Result<(), SendError> {
 }
 
 /// What a client's error means, from the most telling of its causes.
-fn failed(permit: &HttpPermit<'_>, error: &hyper_util::client::legacy::Error) -> SendError {
+fn failed(url: &RequestUrl, reach: Reach, error: &hyper_util::client::legacy::Error) -> SendError {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = cause {
         if let Some(error) = error.downcast_ref::<ConnectError>() {
             return match error {
-                ConnectError::Denied(address) => match Grants::address(permit, *address) {
+                ConnectError::Denied(address) => match reach.check(url, *address) {
                     Err(denied) => SendError::Incident(denied.into()),
                     // The connector and the grants judge by the same rule.
                     Ok(_) => SendError::Unreachable,
@@ -300,7 +361,7 @@ fn failed(permit: &HttpPermit<'_>, error: &hyper_util::client::legacy::Error) ->
             };
         }
         if let Some(error) = error.downcast_ref::<rustls::Error>() {
-            let (host, fault) = (permit.url().host().to_owned(), TlsFault::of(error));
+            let (host, fault) = (url.host().to_owned(), TlsFault::of(error));
             return SendError::Tls(fault, Incident::Tls { host, fault });
         }
         if let Some(error) = error.downcast_ref::<std::io::Error>()

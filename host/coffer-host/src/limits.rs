@@ -243,6 +243,16 @@ pub const FIRST_BYTE_MAX: Duration = Duration::from_secs(30);
 pub const ADDRESSES_MAX: usize = 8;
 /// Bytes of an injected header, prefix included.
 pub const INJECTED_HEADER_BYTES_MAX: usize = 16 * KIB;
+/// For a login, from the connection to the last byte. It is a part of the call's time.
+pub const LOGIN_MAX: Duration = Duration::from_secs(10);
+/// Bytes of the answer to a login. Tokens with many groups have 10 KiB.
+pub const LOGIN_ANSWER_BYTES_MAX: usize = 64 * KIB;
+/// How long a token is kept, whatever its issuer says: an operator who takes a right away does not wait longer.
+pub const LOGIN_LIFETIME_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+/// After a renewal ahead of time that failed, until the next one. The token is good meanwhile.
+pub const LOGIN_PAUSE: Duration = Duration::from_secs(10);
+/// What an assertion that the host signs is good for. It is used at once; clocks differ.
+pub const ASSERTION_LIFETIME: Duration = Duration::from_secs(300);
 /// How often a request is sent in all, if it can be sent again. A backend that throttles or restarts answers
 /// the second or third time; one that is down is not worth more of a call's time.
 pub const TRIES_MAX: usize = 3;
@@ -514,6 +524,11 @@ mod tests {
             FIRST_BYTE_MAX
             ADDRESSES_MAX
             INJECTED_HEADER_BYTES_MAX
+            LOGIN_MAX
+            LOGIN_ANSWER_BYTES_MAX
+            LOGIN_LIFETIME_MAX
+            LOGIN_PAUSE
+            ASSERTION_LIFETIME
             TRIES_MAX
             RETRY_WAIT
             CA_BYTES_MAX

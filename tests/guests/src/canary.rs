@@ -38,13 +38,23 @@ pub fn onto_the_heap(bytes: usize) -> Vec<u8> {
 
 /// How often the canary is in the whole memory, from the first byte to the last.
 #[must_use]
-#[expect(unsafe_code, reason = "it looks at what no value of its own is in")]
 pub fn found() -> usize {
+    count(BYTES, byte)
+}
+
+/// How often a text is in the whole memory that is told backwards, so that it is not there already.
+#[must_use]
+pub fn found_backwards(text: &[u8]) -> usize {
+    count(text.len(), |index| text[text.len() - 1 - index])
+}
+
+#[expect(unsafe_code, reason = "it looks at what no value of its own is in")]
+fn count(length: usize, byte: impl Fn(usize) -> u8) -> usize {
     let end = super::memory_pages() * 65_536;
     // SAFETY: every address below the memory's size can be read, and nothing else runs meanwhile.
     let read = |at: usize| unsafe { (at as *const u8).read_volatile() };
     let first = byte(0);
-    (1..end.saturating_sub(BYTES))
-        .filter(|at| read(*at) == first && (1..BYTES).all(|index| read(at + index) == byte(index)))
+    (1..end.saturating_sub(length))
+        .filter(|at| read(*at) == first && (1..length).all(|index| read(at + index) == byte(index)))
         .count()
 }

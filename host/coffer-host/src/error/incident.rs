@@ -51,6 +51,16 @@ pub enum Incident {
         /// The limit, in words and with its unit.
         limit: String,
     },
+    /// The host could not log in for a credential.
+    #[error("the login at {host} for the setting `{setting}` brought no token: {fault}")]
+    Login {
+        /// The credential.
+        setting: String,
+        /// Who was asked.
+        host: String,
+        /// What went wrong.
+        fault: LoginFault,
+    },
     /// A server sent an injected header back.
     #[error(
         "the answer of {host} was withheld from the plugin because it repeats the injected header {header}"
@@ -81,6 +91,38 @@ pub enum Incident {
     },
 }
 
+/// Why a login brought no token. Nothing that was sent or answered is in it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoginFault {
+    /// The answer has no token in it.
+    #[error("the answer has no token")]
+    Malformed,
+    /// What the login is made with is not there, or is not what it must be.
+    #[error("{0}")]
+    Material(String),
+    /// The issuer does not accept it.
+    #[error("it was refused with status {status}{}", code.map(|code| format!(" ({code})")).unwrap_or_default())]
+    Refused {
+        /// Of HTTP.
+        status: u16,
+        /// Of OAuth.
+        code: Option<&'static str>,
+    },
+    /// The call has no request left.
+    #[error("the call has no request left")]
+    TooMany,
+    /// Nobody answered in time.
+    #[error("there is no answer")]
+    Unanswered,
+    /// The issuer cannot answer now.
+    #[error("it was answered with status {status}")]
+    Unavailable {
+        /// Of HTTP.
+        status: u16,
+    },
+}
+
 impl Incident {
     pub(super) fn blame(&self) -> Blame {
         match self {
@@ -92,7 +134,11 @@ impl Incident {
             | Self::DiskReadOnly { .. }
             | Self::Forbidden { .. }
             | Self::Tls { fault: TlsFault::Untrusted, .. } => Blame::Operator,
-            Self::Limit { .. } => Blame::Plugin,
+            Self::Limit { .. } | Self::Login { fault: LoginFault::TooMany, .. } => Blame::Plugin,
+            Self::Login { fault: LoginFault::Material(_) | LoginFault::Refused { .. }, .. } => {
+                Blame::Operator
+            }
+            Self::Login { .. } => Blame::Backend,
             Self::Reflected { .. } | Self::Tls { .. } | Self::Unsearchable { .. } => Blame::Backend,
         }
     }
@@ -116,6 +162,21 @@ impl Incident {
                 "look at the owner and the mode of what is in {directory}; coffer's user has to be able to {act} it"
             ),
             Self::Limit { .. } => "report this to the plugin's author".into(),
+            Self::Login { setting, fault, .. } => match fault {
+                LoginFault::Material(_) | LoginFault::Refused { .. } => format!(
+                    "check the login in the setting `{setting}` of the store `{store}`: its URL, and what it logs \
+                     in with, which may have expired"
+                ),
+                LoginFault::Malformed => {
+                    format!("check the URL of the login in the setting `{setting}` of the store `{store}`")
+                }
+                LoginFault::TooMany => {
+                    format!("raise `requests` in the limits of the store `{store}` by one")
+                }
+                LoginFault::Unanswered | LoginFault::Unavailable { .. } => {
+                    "check that the issuer of tokens is up, and try again".into()
+                }
+            },
             Self::Reflected { .. } => {
                 "check what the server does with request headers; a debugging endpoint must not be granted"
                     .into()
@@ -138,6 +199,7 @@ impl Incident {
             Self::Authorities(_)
             | Self::Credential { .. }
             | Self::Denied(_)
+            | Self::Login { .. }
             | Self::Reflected { .. }
             | Self::Tls { .. }
             | Self::Unsearchable { .. } => false,
@@ -155,6 +217,7 @@ impl Incident {
             | Self::DiskFull { .. }
             | Self::DiskReadOnly { .. }
             | Self::Forbidden { .. }
+            | Self::Login { .. }
             | Self::Reflected { .. }
             | Self::Tls { .. }
             | Self::Unsearchable { .. } => 1,

@@ -1,5 +1,6 @@
 //! Headers that the host adds after the check, and where their values come from.
 
+use super::login::Token;
 use crate::ambient;
 use crate::error::Incident;
 use crate::limits;
@@ -7,8 +8,9 @@ use crate::secret::Secret;
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use coffer_grants::{HttpGrant, InjectedHeader, Settings};
+use coffer_grants::{InjectedHeader, Login, Settings};
 use http::{HeaderName, HeaderValue};
+use std::sync::Arc;
 use zeroize::Zeroizing;
 
 /// One injected header with its value.
@@ -17,37 +19,34 @@ pub(super) struct Credential {
     value: HeaderValue,
     /// What must not come back: the value without its prefix, and what is in it.
     pub(super) hidden: Vec<Secret>,
+    login: Option<(Login, Arc<Token>)>,
 }
 
 impl Credential {
-    /// The values of all headers that `grant` injects.
-    pub(super) fn all_of(grant: &HttpGrant, settings: &Settings) -> Result<Vec<Self>, Incident> {
-        grant
-            .headers()
-            .map(|header| {
-                Self::of(header, settings)
-                    .map_err(|why| Incident::Credential { header: header.name.to_owned(), why })
-            })
-            .collect()
+    /// A header of a value that the operator named.
+    pub(super) fn of(header: InjectedHeader<'_>, settings: &Settings) -> Result<Self, Incident> {
+        value(header, settings)
+            .and_then(|value| Self::with(header, value))
+            .map_err(|why| Incident::Credential { header: header.name.to_owned(), why })
     }
 
-    fn of(header: InjectedHeader<'_>, settings: &Settings) -> Result<Self, String> {
+    /// A header of a token that a login brought.
+    pub(super) fn of_login(
+        header: InjectedHeader<'_>,
+        login: &Login,
+        token: Arc<Token>,
+        previous: Option<&Token>,
+    ) -> Result<Self, Incident> {
+        let mut credential = Self::with(header, token.value.clone())
+            .map_err(|why| Incident::Credential { header: header.name.to_owned(), why })?;
+        // Servers repeat the last one as well, in a cache or in a log.
+        credential.hidden.extend(previous.map(|previous| previous.value.clone()));
+        credential.login = Some((login.clone(), token));
+        Ok(credential)
+    }
+
+    fn with(header: InjectedHeader<'_>, secret: Secret) -> Result<Self, String> {
         let source = header.source;
-        let secret = if let Some(name) = source.env() {
-            let value = ambient::variable(name)
-                .ok_or_else(|| format!("the environment variable {name} is not set"))?;
-            Secret::from(value.as_str())
-        } else if let Some(path) = source.file() {
-            let bytes = ambient::file(path, limits::INJECTED_HEADER_BYTES_MAX)
-                .map_err(|error| format!("the file {path} cannot be read: {error}"))?;
-            Secret::new(bytes.trim_ascii().to_vec())
-        } else {
-            let name = source.setting().unwrap_or_default();
-            let value = settings
-                .credential(name)
-                .ok_or_else(|| format!("the store has no credential `{name}`"))?;
-            Secret::from(value)
-        };
         if secret.expose().is_empty() {
             return Err("its value is empty".into());
         }
@@ -66,11 +65,41 @@ impl Credential {
         value.set_sensitive(true);
         let mut hidden = parts(&whole);
         hidden.push(secret);
-        Ok(Self { name, value, hidden })
+        Ok(Self { name, value, hidden, login: None })
+    }
+
+    /// The token that it is made of, if a login brought it.
+    pub(super) fn token(&self) -> Option<&Arc<Token>> {
+        self.login.as_ref().map(|(_, token)| token)
+    }
+
+    /// Whether an answer of this status means that it is another token's turn.
+    pub(super) fn is_refused(&self, status: u16) -> bool {
+        self.login.as_ref().is_some_and(|(login, _)| login.is_refusal(status))
     }
 
     pub(super) fn header(&self) -> (HeaderName, HeaderValue) {
         (self.name.clone(), self.value.clone())
+    }
+}
+
+/// What the operator named.
+fn value(header: InjectedHeader<'_>, settings: &Settings) -> Result<Secret, String> {
+    let source = header.source;
+    if let Some(name) = source.env() {
+        let value = ambient::variable(name)
+            .ok_or_else(|| format!("the environment variable {name} is not set"))?;
+        Ok(Secret::from(value.as_str()))
+    } else if let Some(path) = source.file() {
+        let bytes = ambient::file(path, limits::INJECTED_HEADER_BYTES_MAX)
+            .map_err(|error| format!("the file {path} cannot be read: {error}"))?;
+        Ok(Secret::new(bytes.trim_ascii().to_vec()))
+    } else {
+        let name = source.setting().unwrap_or_default();
+        let value = settings
+            .credential(name)
+            .ok_or_else(|| format!("the store has no credential `{name}`"))?;
+        Ok(Secret::from(value))
     }
 }
 
@@ -110,7 +139,7 @@ impl Credential {
         let mut hidden = parts(whole.as_bytes());
         hidden.push(Secret::from(value));
         let value = HeaderValue::from_str(&whole).unwrap();
-        Self { name: HeaderName::from_static(name), value, hidden }
+        Self { name: HeaderName::from_static(name), value, hidden, login: None }
     }
 }
 
@@ -131,8 +160,8 @@ mod tests {
         let grants: Grants = serde_json::from_value(json!({ "http": [grant] })).unwrap();
         let url = RequestUrl::parse("https://a.example/v1").unwrap();
         let permit = grants.http("GET", url).unwrap();
-        let credentials = Credential::all_of(permit.grant(), &Settings::default()).unwrap();
-        let (name, value) = credentials[0].header();
+        let header = permit.grant().headers().next().unwrap();
+        let (name, value) = Credential::of(header, &Settings::default()).unwrap().header();
         assert_eq!((name.as_str(), value.as_bytes()), ("x-token", b"coffer-host".as_slice()));
         assert!(value.is_sensitive());
     }

@@ -11,11 +11,13 @@ use std::time::{Duration, Instant};
 
 mod framing;
 mod limits;
+mod login;
 mod reflection;
 mod waiting;
 
 use framing::{http_smuggle, http_twice, http_wasi_header, http_wasi_smuggle, http_wasi_target};
 use limits::{http_both, http_headers, http_hoard, http_outcome, http_wasi_flood};
+use login::http_scan;
 use reflection::http_wasi_answer;
 use waiting::http_timeout;
 

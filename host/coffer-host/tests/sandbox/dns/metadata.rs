@@ -16,6 +16,7 @@ const INSIDE: &str = "COFFER_TEST_IN_A_NAMESPACE";
 /// Brings the addresses up and becomes the program that it is given.
 const SETUP: &str = "ip link set lo up \
     && ip addr add 169.254.169.254/32 dev lo \
+    && ip addr add 1.1.1.1/32 dev lo \
     && ip addr add 100.100.100.200/32 dev lo \
     && ip -6 addr add fd00:ec2::254/128 dev lo nodad \
     && exec \"$0\" \"$@\"";
@@ -56,9 +57,50 @@ fn inside() {
     });
 }
 
+/// The host asks for the machine's identity where the operator names that, and the plugin of that store cannot.
+async fn identity(metadata: &Server) {
+    let before = metadata.received().len();
+    let backend = Server::at("1.1.1.1:80", |request| {
+        assert_eq!(request.header("authorization"), ["Bearer canary-token"]);
+        ok("in")
+    });
+    let address = "http://169.254.169.254/metadata/identity/oauth2/token";
+    let mut grant = json!({ "url": "http://1.1.1.1/**", "methods": ["GET"] });
+    grant["headers"] = json!({ "Authorization": { "setting": "token", "prefix": "Bearer " } });
+    let own = json!({ "url": "http://169.254.169.254/**", "methods": ["GET"] });
+    let store = |grants: Value| {
+        let login = json!({ "login": "managed-identity", "resource": "https://vault.azure.net" });
+        Stage::of("http_get")
+            .settings(&json!({ "token": login }))
+            .grants(json!({ "http": grants }))
+            .open()
+    };
+    let at = store(json!([grant]));
+    assert_eq!(ask(&at, "http://1.1.1.1/a").await.unwrap(), "200 in");
+    let asked = metadata.received().split_off(before);
+    assert_eq!(asked[0].header("metadata"), ["true"]);
+    assert_eq!((asked.len(), backend.received().len()), (1, 1));
+    contains(
+        asked[0].path(),
+        "/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https",
+    );
+    for (grants, why) in [
+        (json!([grant]), "no grant allows GET"),
+        (json!([grant, own]), "which is not on the public internet"),
+    ] {
+        contains(&refused(ask(&store(grants), address).await, "other", Blame::Operator), why);
+    }
+    assert_eq!(metadata.received().len(), before + 1);
+}
+
 /// The credentials at `host` can be reached, and a plugin reaches them with the operator's word only.
 async fn check(host: &str) {
-    let metadata = Server::at(&format!("{host}:80"), |_| ok("the machine's credentials"));
+    let metadata = Server::at(&format!("{host}:80"), |request| {
+        if request.path().starts_with("/metadata/identity/") {
+            return ok(r#"{"access_token":"canary-token","expires_in":"3599"}"#);
+        }
+        ok("the machine's credentials")
+    });
     let url = format!("http://{host}/latest/meta-data/");
     assert!(plainly(host).ends_with("the machine's credentials"), "{host} is there");
     let grant = |url: &str, private: bool| json!({ "url": url, "methods": ["GET"], "private-addresses": private });
@@ -113,6 +155,9 @@ async fn check(host: &str) {
             contains(&text, "the URL is refused");
         }
         assert_eq!(metadata.received().len(), 2);
+    }
+    if plain == "169.254.169.254" {
+        identity(&metadata).await;
     }
 }
 
