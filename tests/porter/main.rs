@@ -13,3 +13,4 @@ mod life;
 mod privacy;
 mod secrets;
 mod stage;
+mod vault;

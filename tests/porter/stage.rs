@@ -123,9 +123,14 @@ impl Host {
         self.plugin.as_ref().expect("it was started")
     }
 
+    /// Tells it to do something, and waits for nothing.
+    pub(crate) fn tell(&mut self, command: &Value) {
+        writeln!(self.commands, "{command}").unwrap();
+    }
+
     /// Has it do something.
     pub(crate) fn ask(&mut self, command: &Value) -> Value {
-        writeln!(self.commands, "{command}").unwrap();
+        self.tell(command);
         let mut line = String::new();
         self.answers.read_line(&mut line).unwrap();
         serde_json::from_str(&line).unwrap_or_else(|error| panic!("{command}: {error}: {line}"))
