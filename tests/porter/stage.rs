@@ -131,9 +131,14 @@ impl Host {
     /// Has it do something.
     pub(crate) fn ask(&mut self, command: &Value) -> Value {
         self.tell(command);
+        self.answer()
+    }
+
+    /// What came of what it was told.
+    pub(crate) fn answer(&mut self) -> Value {
         let mut line = String::new();
         self.answers.read_line(&mut line).unwrap();
-        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{command}: {error}: {line}"))
+        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"))
     }
 
     /// Has it do something that has to succeed.

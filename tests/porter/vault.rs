@@ -3,11 +3,11 @@
 
 use crate::stage::{KINDS, Stage};
 use backends::openbao::Server;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Signal, kill_process};
 use serde_json::{Value, json};
 use std::io;
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::mpsc::{self, Sender};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 
 /// Looked for wherever it must not be.
@@ -21,7 +21,8 @@ fn section(address: &str, token: &str) -> String {
         "path_prefix": "secret/myapp",
         "private_addresses": true,
     });
-    json!({ "plugin": "hashicorp.vault", "config": config }).to_string()
+    let limits = json!({ "call": "1m" });
+    json!({ "plugin": "hashicorp.vault", "config": config, "limits": limits }).to_string()
 }
 
 /// What the server has under a key of coffer's.
@@ -65,50 +66,71 @@ fn values_are_on_the_server_and_what_porters_plugin_wrote_is_read() {
     host.refused(&asked, "Unavailable", &["next: "]);
 }
 
-/// Passes connections on to a server, once the first has come and a process was sent the signal that is
-/// told.
-fn held(server: &Server) -> (String, Sender<(Pid, Signal)>) {
-    let (then, told) = mpsc::channel();
-    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    let address = format!("http://{}", listener.local_addr().unwrap());
-    let server = server.address().trim_start_matches("http://").to_owned();
-    thread::spawn(move || {
-        for (index, stream) in listener.incoming().enumerate() {
-            let from = stream.unwrap();
-            if index == 0 {
-                let (process, signal) = told.recv().unwrap();
-                kill_process(process, signal).unwrap();
+/// Something between the plugin and a server that lets nothing through until it is told.
+struct Held {
+    address: String,
+    /// Says that the plugin has connected, so that a call is under way.
+    arrived: Receiver<()>,
+    go: Sender<()>,
+}
+
+impl Held {
+    fn before(server: &Server) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let server = server.address().trim_start_matches("http://").to_owned();
+        let (arrives, arrived) = mpsc::channel();
+        let (go, told) = mpsc::channel();
+        thread::spawn(move || {
+            for (index, stream) in listener.incoming().enumerate() {
+                let from = stream.unwrap();
+                if index == 0 {
+                    arrives.send(()).unwrap();
+                    told.recv().unwrap();
+                }
+                let to = TcpStream::connect(&server).unwrap();
+                let pairs = [(from.try_clone().unwrap(), to.try_clone().unwrap()), (to, from)];
+                for (mut from, mut to) in pairs {
+                    thread::spawn(move || {
+                        let _ = io::copy(&mut from, &mut to);
+                        let _ = to.shutdown(Shutdown::Both);
+                    });
+                }
             }
-            let to = TcpStream::connect(&server).unwrap();
-            for (mut from, mut to) in
-                [(from.try_clone().unwrap(), to.try_clone().unwrap()), (to, from)]
-            {
-                thread::spawn(move || {
-                    let _ = io::copy(&mut from, &mut to);
-                    let _ = to.shutdown(Shutdown::Both);
-                });
-            }
-        }
-    });
-    (address, then)
+        });
+        Self { address, arrived, go }
+    }
 }
 
 #[test]
 fn what_is_under_way_is_finished_whatever_the_host_does() {
     let server = Server::start();
     let stage = Stage::new();
-    let (address, then) = held(&server);
-    let mut host = stage.connected(KINDS[1], "vault", &section(&address, server.root_token()));
-    let plugin = host.plugin().id;
-    then.send((plugin, Signal::INT)).unwrap();
-    host.create("RUN1-output", CANARY);
+    let create =
+        |key: &str| json!({ "do": "create", "name": "secret", "key": key, "value": CANARY });
+    let begin = |key: &str| {
+        let held = Held::before(&server);
+        let section = section(&held.address, server.root_token());
+        let mut host = stage.connected(KINDS[1], "vault", &section);
+        host.tell(&create(key));
+        held.arrived.recv().unwrap();
+        (host, held)
+    };
+
+    // Ctrl-C.
+    let (mut host, held) = begin("RUN1-output");
+    kill_process(host.plugin().id, Signal::INT).unwrap();
+    assert!(!host.plugin().ends_within(1));
+    held.go.send(()).unwrap();
+    let answer = host.answer();
+    assert!(answer["error"].is_null(), "{answer}");
     assert_eq!(kept(&server, "RUN1-output"), CANARY);
 
-    let (address, then) = held(&server);
-    let mut host = stage.connected(KINDS[1], "vault", &section(&address, server.root_token()));
-    let id = Pid::from_child(&host.child);
-    then.send((id, Signal::KILL)).unwrap();
-    host.tell(&json!({ "do": "create", "name": "secret", "key": "RUN2-output", "value": CANARY }));
+    // The host is killed. The plugin ends when it is done.
+    let (mut host, held) = begin("RUN2-output");
+    host.child.kill().unwrap();
+    assert!(!host.plugin().ends_within(3));
+    held.go.send(()).unwrap();
     assert!(host.plugin().ends_within(30));
     assert_eq!(kept(&server, "RUN2-output"), CANARY);
 }

@@ -102,8 +102,10 @@ pub async fn run(key: &str, surroundings: Surroundings) -> Result<(), StartError
         () = server.run(&socket) => {}
         () = terminated => {}
     }
+    // Nobody connects any more, while what was asked for is finished.
+    drop(socket);
     life.finish().await;
-    drop((socket, interrupts));
+    drop(interrupts);
     Ok(())
 }
 
