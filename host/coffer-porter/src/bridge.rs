@@ -93,12 +93,12 @@ impl Bridge {
     /// A status that says why there is none, and what to do.
     pub(crate) async fn resolve(&self, request: ResolveRequest) -> Result<ResolveResponse, Status> {
         let reference = reference(&request.key_name, request.key_value)?;
-        let secret = self.store().await?.resolve_one(&reference).await.map_err(refused)?;
+        let secret =
+            self.store().await?.resolve_one(&reference).await.map_err(|error| refused(&error))?;
         match secret.expose_text() {
             Some(text) => Ok(ResolveResponse { value: text.to_owned() }),
             None => Err(Status::failed_precondition(format!(
-                "the value of the secret {} is not text in UTF-8, and Porter's protocol carries nothing else",
-                reference
+                "the value of {reference} is not text in UTF-8, and Porter's protocol carries nothing else"
             ))),
         }
     }
@@ -113,7 +113,7 @@ impl Bridge {
         let reference = reference(&request.key_name, key)?;
         let secret = Secret::from(std::mem::take(&mut request.value));
         let store = self.store().await?;
-        store.put(&reference, &secret, Existing::Replace).await.map_err(refused)?;
+        store.put(&reference, &secret, Existing::Replace).await.map_err(|error| refused(&error))?;
         Ok(Empty {})
     }
 
@@ -193,7 +193,7 @@ fn reference(source: &str, key: String) -> Result<Reference, Status> {
 }
 
 /// What a host is told of a call that failed.
-fn refused(error: CallError) -> Status {
+fn refused(error: &CallError) -> Status {
     let code = match error.cause() {
         Cause::AccessDenied | Cause::Denied(_) => Code::PermissionDenied,
         Cause::Capability(_) | Cause::Unsupported(_) => Code::Unimplemented,
