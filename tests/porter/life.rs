@@ -1,8 +1,9 @@
 //! How the plugin ends, and by what it does not.
 
-use crate::stage::{FILESYSTEM, KINDS, Stage};
-use rustix::process::{Signal, kill_process};
+use crate::stage::{FILESYSTEM, KINDS, Process, Stage};
+use rustix::process::{Signal, getpgid, kill_process};
 use serde_json::json;
+use std::fs;
 
 #[test]
 fn it_ends_when_the_host_says_so_and_leaves_nothing() {
@@ -51,6 +52,30 @@ fn it_ends_with_the_host() {
         assert!(host.plugin().ends_within(20));
         assert!(stage.names("tmp").is_empty());
     }
+}
+
+#[test]
+fn a_plugin_of_others_has_a_process_that_ends_too() {
+    let stage = Stage::new();
+    let component = stage.path("theirs.wasm");
+    fs::write(&component, guest_artifacts::plugin("filesystem")).unwrap();
+    let section = json!({
+        "plugin": component,
+        "grants": { "directories": [
+            { "host": "kept", "guest": "/secrets", "access": "read-write", "create": true },
+        ] },
+    });
+    let mut host = stage.connected(KINDS[1], "x", &section.to_string());
+    host.create("key", "value");
+    assert_eq!(host.resolve("key"), "value");
+    assert_eq!(stage.names("home/kept").len(), 1);
+    let workers = host.plugin().children();
+    assert!(!workers.is_empty());
+    // Who presses Ctrl-C presses it for every process of the host's group.
+    let group = |process: &Process| getpgid(Some(process.id)).unwrap();
+    assert!(workers.iter().all(|worker| group(worker) != group(host.plugin())));
+    host.child.kill().unwrap();
+    assert!(workers.iter().chain([host.plugin()]).all(|process| process.ends_within(20)));
 }
 
 #[test]

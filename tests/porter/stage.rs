@@ -193,6 +193,15 @@ impl Process {
         Self { id, descriptor: pidfd_open(id, PidfdFlags::empty()).unwrap() }
     }
 
+    /// The processes that it has started and that still are.
+    pub(crate) fn children(&self) -> Vec<Self> {
+        let id = self.id.as_raw_pid();
+        let tasks = fs::read_dir(format!("/proc/{id}/task")).unwrap();
+        let of = |task: fs::DirEntry| fs::read_to_string(task.path().join("children"));
+        let listed: String = tasks.map(|task| of(task.unwrap()).unwrap_or_default()).collect();
+        listed.split_whitespace().map(|id| Self::of(id.parse().unwrap())).collect()
+    }
+
     /// Whether it has ended, or does within so many seconds.
     pub(crate) fn ends_within(&self, seconds: i64) -> bool {
         let mut waited = [PollFd::new(&self.descriptor, PollFlags::IN)];

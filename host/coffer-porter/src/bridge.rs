@@ -8,6 +8,7 @@ use coffer_bundle::document::{self, Format};
 use coffer_bundle::{Bundled, Home, HomeError, StoreError, Stores};
 use coffer_host::audit::JsonLines;
 use coffer_host::grants::{Reference, ReferenceError};
+use coffer_host::worker::Program;
 use coffer_host::{CallError, Cause, Existing, Explain, Host, LoadError, Secret, Store};
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -25,6 +26,8 @@ const SOURCE: &str = "secret";
 pub struct Surroundings {
     /// The plugins that come with the program.
     pub bundled: &'static [Bundled],
+    /// How workers are started, for plugins that do not come with the program.
+    pub program: Program,
     /// The value of an environment variable.
     pub variable: fn(&str) -> Option<String>,
 }
@@ -139,6 +142,7 @@ impl Bridge {
             None => self.own(&home)?,
         };
         let host = Host::builder()
+            .workers(self.surroundings.program.clone())
             .audit(JsonLines::new(home.audit()?))
             .base(home.path())
             .user_home(self.user_home().unwrap_or_else(|| PathBuf::from("/")))

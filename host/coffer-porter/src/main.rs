@@ -1,6 +1,7 @@
 //! The binary `coffer-porter`, which Porter starts as a plugin.
 
 use coffer_bundle::Bundled;
+use coffer_host::worker::Program;
 use coffer_porter::{Surroundings, log};
 use rustix::process::{Resource, Rlimit};
 use serde_json::json;
@@ -15,11 +16,13 @@ const USAGE: &str = "usage: coffer-porter run secrets.coffer.STORE, by Porter or
                      coffer-porter version [--output json|plaintext]\n";
 
 fn main() -> ExitCode {
+    // Before anything else: in a worker this does not return.
+    let program = coffer_host::worker::enter();
     begin();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
-        ["run", key] => run(key),
+        ["run", key] => run(key, program),
         ["version"] | ["version", "-o" | "--output", "plaintext"] => print(&plaintext()),
         ["version", "-o" | "--output", "json"] => print(&metadata()),
         ["version", "--output=plaintext"] => print(&plaintext()),
@@ -48,7 +51,7 @@ fn begin() {
     }));
 }
 
-fn run(key: &str) -> ExitCode {
+fn run(key: &str, program: Program) -> ExitCode {
     let debug = variable("PORTER_VERBOSITY").is_some_and(|word| word == "debug");
     log::begin(if debug { LevelFilter::DEBUG } else { LevelFilter::INFO });
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -58,7 +61,7 @@ fn run(key: &str) -> ExitCode {
         .build();
     let result = match runtime {
         Ok(runtime) => {
-            let surroundings = Surroundings { bundled: BUNDLED, variable };
+            let surroundings = Surroundings { bundled: BUNDLED, program, variable };
             let result = runtime.block_on(coffer_porter::run(key, surroundings));
             runtime.shutdown_background();
             result.map_err(|error| error.to_string())
