@@ -28,6 +28,10 @@ plugins:
 build: plugins
     cargo build --release -p coffer-cli
 
+# Build the plugins and the release binary of the bridge, target/release/coffer-porter
+build-porter: plugins
+    cargo build --release -p coffer-porter
+
 # Show the walk-through: what is refused, what is printed, what is kept and where. COFFER_BIN names another binary
 demo: plugins
     #!/usr/bin/env bash
@@ -72,13 +76,18 @@ test-backends *arguments: plugins
     # As `just test` selects packages, so that nothing is built twice.
     cargo test --workspace --exclude guests --test stores {{ arguments }}
 
+# Run the bridge with hosts of go-plugin, which are built outside of the tree the first time; needs Go
+test-porter *arguments: plugins
+    # As `just test` selects packages, so that nothing is built twice.
+    cargo test --workspace --exclude guests --test porter {{ arguments }}
+
 # Run clippy on everything, as what it is built for
 lint:
     #!/usr/bin/env bash
     set -euo pipefail
     cargo clippy --workspace --exclude guests --all-targets -- -D warnings
     # What `just test` leaves out is no part of `--all-targets`.
-    cargo clippy --workspace --exclude guests --test stores -- -D warnings
+    cargo clippy --workspace --exclude guests --test porter --test stores -- -D warnings
     toolchain=$(plugins/toolchain.sh)
     eval "$toolchain"
     if [ -z "${RUSTC:-}" ]; then

@@ -25,6 +25,7 @@ mod given;
 mod isolation;
 mod killed;
 mod order;
+mod porter;
 mod power;
 mod privacy;
 mod restored;

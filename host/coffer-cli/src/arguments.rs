@@ -83,6 +83,9 @@ pub(crate) enum Command {
     /// Look at plugins
     #[command(subcommand, visible_alias = "plugin")]
     Plugins(Plugins),
+    /// Let Porter use coffer's stores
+    #[command(subcommand)]
+    Porter(Porter),
     /// Look at the configuration
     #[command(subcommand)]
     Config(Config),
@@ -309,6 +312,19 @@ pub(crate) enum Plugins {
         #[arg(long = "set", value_name = "NAME=VALUE")]
         settings: Vec<String>,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Porter {
+    /// Put the plugin `coffer` into Porter's directory, and print the lines for Porter's configuration
+    Install(PorterInstall),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct PorterInstall {
+    /// Porter's directory [default: ~/.porter]
+    #[arg(long, value_name = "DIR", env = "PORTER_HOME", value_hint = ValueHint::DirPath)]
+    pub(crate) porter_home: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -5,11 +5,12 @@ mod config;
 mod doctor;
 mod installations;
 mod plugins;
+mod porter;
 mod recovery;
 mod secrets;
 mod sets;
 
-use crate::arguments::{Arguments, Command, Global, Ledger as LedgerCommand};
+use crate::arguments::{Arguments, Command, Global, Ledger as LedgerCommand, Porter};
 use crate::given::Place;
 use crate::output;
 use crate::progress::Progress;
@@ -42,6 +43,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Parameters(command) => sets::run(&global, SetKind::Parameters, command).await,
         Command::Credentials(command) => sets::run(&global, SetKind::Credentials, command).await,
         Command::Plugins(command) => plugins::run(&global, command).await,
+        Command::Porter(Porter::Install(asked)) => porter::install(&global, &asked),
         Command::Config(command) => config::run(&global, &command).await,
         Command::Ledger(LedgerCommand::Dump) => dump(&global),
         Command::Doctor => doctor::run(&global),

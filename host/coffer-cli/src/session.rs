@@ -188,6 +188,32 @@ fn user_home() -> Option<PathBuf> {
     variable("HOME").filter(|home| !home.is_empty()).map(PathBuf::from)
 }
 
+/// Where this program is.
+///
+/// # Errors
+///
+/// That of the operating system.
+#[expect(clippy::disallowed_methods, reason = "this is where the surroundings are read")]
+pub(crate) fn program() -> std::io::Result<PathBuf> {
+    env::current_exe()
+}
+
+/// Where Porter's directory is, or would be.
+///
+/// # Errors
+///
+/// If nothing says so.
+pub(crate) fn porter_home(asked: Option<&PathBuf>) -> anyhow::Result<PathBuf> {
+    let asked = asked.cloned().filter(|path| !path.as_os_str().is_empty());
+    let path = asked.or_else(|| user_home().map(|home| home.join(".porter")));
+    Ok(path.ok_or_else(|| {
+        Usage(
+            "neither --porter-home nor PORTER_HOME nor HOME says where Porter's directory is"
+                .into(),
+        )
+    })?)
+}
+
 /// Where coffer's directory is, or would be.
 ///
 /// # Errors

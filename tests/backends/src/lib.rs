@@ -12,6 +12,7 @@
 
 pub mod client;
 pub mod openbao;
+pub mod plugin_host;
 mod process;
 
 use std::path::PathBuf;

@@ -1,0 +1,64 @@
+//! `coffer porter install`: what it puts where, and what it says. What Porter does with it is in
+//! `tests/porter`.
+
+use crate::stage::{Answer, Call, Stage};
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
+
+/// Calls the binary from a folder of its own, where `coffer-porter` can be beside it.
+fn install(stage: &Stage, arguments: &[&str]) -> Call {
+    let program = stage.path("bin/coffer");
+    if !program.is_file() {
+        // Too large to be copied, where a link can do.
+        let linked = fs::hard_link(env!("CARGO_BIN_EXE_coffer"), &program);
+        linked.or_else(|_| fs::copy(env!("CARGO_BIN_EXE_coffer"), &program).map(|_| ())).unwrap();
+    }
+    let mut command = Command::new(program);
+    command.args(["porter", "install"]).args(arguments);
+    stage.call::<&str>(&[]).instead(command)
+}
+
+fn plugin(stage: &Stage, home: &str) -> (Vec<u8>, u32) {
+    let path = stage.path(home).join("plugins/coffer/coffer");
+    (fs::read(&path).unwrap(), path.metadata().unwrap().permissions().mode() & 0o777)
+}
+
+#[test]
+fn the_bridge_is_put_in_place_and_replaced() {
+    let stage = Stage::cold();
+    stage.program("coffer-porter", "echo first\n");
+    let bridge = || fs::read(stage.path("bin/coffer-porter")).unwrap();
+    let answer = install(&stage, &[]).run().succeeded();
+    assert_eq!(plugin(&stage, "user/.porter"), (bridge(), 0o700));
+    let said = String::from_utf8(answer.stdout).unwrap();
+    for part in ["/user/.porter/plugins/coffer/coffer is in place", "plugin: \"coffer.filesystem\""]
+    {
+        assert!(said.contains(part), "{said}");
+    }
+
+    // Again, with another bridge and while the old one could be running.
+    stage.program("coffer-porter", "echo second\n");
+    install(&stage, &[]).run().succeeded();
+    assert_eq!(plugin(&stage, "user/.porter"), (bridge(), 0o700));
+    assert_eq!(stage.names("user/.porter/plugins/coffer"), ["coffer"]);
+
+    let asked = stage.path("elsewhere").display().to_string();
+    let answer: Answer =
+        install(&stage, &["--porter-home", &asked, "-o", "json"]).run().succeeded();
+    assert_eq!(plugin(&stage, "elsewhere").0, bridge());
+    assert_eq!(answer.json()["plugin"], format!("{asked}/plugins/coffer/coffer"));
+    let variable = stage.path("by-variable");
+    install(&stage, &[]).variable("PORTER_HOME", &variable).run().succeeded();
+    assert_eq!(plugin(&stage, "by-variable").0, bridge());
+}
+
+#[test]
+fn a_bridge_that_is_not_there_is_told() {
+    let stage = Stage::cold();
+    let answer = install(&stage, &[]).run();
+    assert_eq!(answer.code, Some(2), "{answer:?}");
+    let said = String::from_utf8(answer.stderr).unwrap();
+    assert!(said.contains("there is no coffer-porter beside"), "{said}");
+    assert!(!stage.path("user/.porter").exists());
+}
