@@ -1,9 +1,8 @@
 //! Where plugins run: those that come with the binary in its own process, any other in one of its own.
 
 use crate::stage::Stage;
-use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
+use crate::without::without_landlock;
 use serde_json::Value;
-use std::collections::BTreeMap;
 
 /// A store of each kind, of the same component: a file of this name is nobody's but the operator's.
 const STORES: &str = "\
@@ -88,12 +87,11 @@ fn a_process_of_its_own_takes_no_privileges() {
 #[test]
 fn a_system_that_lacks_it_is_told_of() {
     const LACKS: &str = "this system lacks Landlock";
-    std::thread::spawn(|| {
-        let stage = stage();
+    let stage = stage();
+    let put = ["secrets", "put", "k", "--store", "theirs"];
+    stage.call(&put).stdin("v").run().succeeded();
+    without_landlock(move || {
         let get = |store| stage.call(&["secrets", "get", "k", "--store", store, "--reveal"]);
-        let put = ["secrets", "put", "k", "--store", "theirs"];
-        stage.call(&put).stdin("v").run().succeeded();
-        without_landlock();
         let answer = get("theirs").run();
         assert_eq!((answer.code, answer.stdout().trim()), (Some(0), "v"), "{answer:?}");
         for words in ["WARN", "./theirs.wasm runs in coffer's own process", LACKS] {
@@ -116,18 +114,5 @@ fn a_system_that_lacks_it_is_told_of() {
         for words in ["plugins that are not bundled run in coffer's own process", LACKS] {
             assert!(text.contains(words), "{text}");
         }
-    })
-    .join()
-    .unwrap();
-}
-
-fn without_landlock() {
-    let filter = SeccompFilter::new(
-        BTreeMap::from([(libc::SYS_landlock_create_ruleset, Vec::new())]),
-        SeccompAction::Allow,
-        SeccompAction::Errno(libc::ENOSYS as u32),
-        std::env::consts::ARCH.try_into().unwrap(),
-    );
-    let filter: BpfProgram = filter.unwrap().try_into().unwrap();
-    seccompiler::apply_filter(&filter).unwrap();
+    });
 }

@@ -36,3 +36,5 @@ mod together;
 mod torture;
 mod traced;
 mod walkthrough;
+#[path = "../isolation/tests/fence/without.rs"]
+mod without;

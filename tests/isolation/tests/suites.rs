@@ -39,6 +39,7 @@ mod sandbox {
     pub(crate) mod fs;
     pub(crate) mod http;
     pub(crate) mod import;
+    pub(crate) mod lines;
     pub(crate) mod log;
     pub(crate) mod memory;
     pub(crate) mod plugin_filesystem;
@@ -55,4 +56,4 @@ mod sandbox {
 }
 
 // Where they look for one another.
-use sandbox::{again, dns, import, retry, server, stage, wire};
+use sandbox::{again, dns, import, lines, retry, server, stage, wire};

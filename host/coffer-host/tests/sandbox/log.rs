@@ -1,68 +1,27 @@
 //! What a guest logs: bounded, escaped, without the values that it resolved, and withheld where those are
 //! not known.
 
+use crate::lines::Lines;
 use crate::stage::{Stage, ask, contains, lacks, refused};
 use coffer_host::Blame;
 use coffer_host::limits::{LOG_BYTES_MAX, LOG_LINES_MAX};
-use std::fmt::Write as _;
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use tracing::field::{Field, Visit};
-use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::DefaultGuard;
-use tracing::{Event, Metadata, Subscriber};
 
 guest_artifacts::foreach_log!(ran);
 
 /// What this thread's plugins logged, as an operator would see it.
-struct Seen(
-    Arc<Mutex<Vec<String>>>,
-    #[expect(dead_code, reason = "held to be dropped")] DefaultGuard,
-);
+struct Seen(Lines, #[expect(dead_code, reason = "held to be dropped")] DefaultGuard);
 
 impl Seen {
     fn begin() -> Self {
-        let lines = Arc::new(Mutex::new(Vec::new()));
-        let guard = tracing::subscriber::set_default(Collector(Arc::clone(&lines)));
+        let lines = Lines::default();
+        let guard = tracing::subscriber::set_default(lines.clone());
         Self(lines, guard)
     }
 
     fn lines(&self) -> Vec<String> {
-        self.0.lock().unwrap().clone()
-    }
-}
-
-struct Collector(Arc<Mutex<Vec<String>>>);
-
-impl Subscriber for Collector {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target() == "coffer::plugin"
-    }
-
-    fn new_span(&self, _: &Attributes<'_>) -> Id {
-        Id::from_u64(1)
-    }
-
-    fn record(&self, _: &Id, _: &Record<'_>) {}
-
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
-
-    fn event(&self, event: &Event<'_>) {
-        let mut line = Line(event.metadata().level().to_string());
-        event.record(&mut line);
-        self.0.lock().unwrap().push(line.0);
-    }
-
-    fn enter(&self, _: &Id) {}
-
-    fn exit(&self, _: &Id) {}
-}
-
-struct Line(String);
-
-impl Visit for Line {
-    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-        write!(self.0, " {field}={value:?}").unwrap();
+        self.0.of("coffer::plugin")
     }
 }
 

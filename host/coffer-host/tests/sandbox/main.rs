@@ -37,6 +37,7 @@ mod env;
 mod fs;
 mod http;
 mod import;
+mod lines;
 mod load;
 mod log;
 mod manifest;

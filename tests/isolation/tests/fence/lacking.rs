@@ -2,30 +2,13 @@
 //! such system call.
 
 use crate::stage::contains;
+use crate::without::without_landlock;
 use coffer_bundle::Stores;
 use coffer_bundle::config::Config;
 use coffer_host::worker::{Program, available};
 use coffer_host::{Blame, Explain as _, Host, Isolation, LoadError};
-use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
 use serde_json::json;
-use std::collections::BTreeMap;
 use tempfile::TempDir;
-
-/// Does `act` where the kernel knows no Landlock.
-fn without_landlock(act: impl FnOnce() + Send + 'static) {
-    let thread = std::thread::spawn(move || {
-        let filter = SeccompFilter::new(
-            BTreeMap::from([(libc::SYS_landlock_create_ruleset, Vec::new())]),
-            SeccompAction::Allow,
-            SeccompAction::Errno(libc::ENOSYS as u32),
-            std::env::consts::ARCH.try_into().unwrap(),
-        );
-        let filter: BpfProgram = filter.unwrap().try_into().unwrap();
-        seccompiler::apply_filter(&filter).unwrap();
-        act();
-    });
-    thread.join().unwrap();
-}
 
 fn host() -> Host {
     Host::builder().workers(Program::at(crate::stage::PROGRAM)).build().unwrap()
@@ -64,7 +47,7 @@ fn a_store_that_does_not_insist_runs_without() {
         let guard = tracing::subscriber::set_default(lines.clone());
         let usual = runtime.block_on(stores.open("usual")).unwrap();
         assert_eq!(usual.isolation(), Isolation::None);
-        let warned = lines.all();
+        let warned = lines.of("coffer_");
         assert!(
             warned.iter().any(|line| line.starts_with("WARN")
                 && line.contains("runs in coffer's own process")

@@ -81,7 +81,7 @@ async fn an_endless_log_is_cut_off() {
     let guard = tracing::subscriber::set_default(lines.clone());
     assert_eq!(told("log").await.unwrap(), "v");
     drop(guard);
-    let shown = lines.of_plugin();
+    let shown = lines.of("coffer::plugin");
     assert_eq!(shown.iter().filter(|line| line.starts_with("INFO")).count(), LOG_LINES_MAX);
     assert!(shown.len() <= LOG_LINES_MAX + 1, "{}", shown.len());
 }

@@ -13,6 +13,8 @@ mod death;
 mod escape;
 mod lacking;
 mod lie;
+#[path = "../../../../host/coffer-host/tests/sandbox/lines.rs"]
 mod lines;
 mod memory;
 mod stage;
+mod without;

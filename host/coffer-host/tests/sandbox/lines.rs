@@ -11,30 +11,25 @@ use tracing::{Event, Metadata, Subscriber};
 pub(crate) struct Lines(Arc<Mutex<Vec<(String, String)>>>);
 
 impl Lines {
-    /// Everything, without where.
-    pub(crate) fn all(&self) -> Vec<String> {
-        self.0.lock().unwrap().iter().map(|(_, line)| line.clone()).collect()
-    }
-
-    /// What a plugin logged, without where.
-    pub(crate) fn of_plugin(&self) -> Vec<String> {
+    /// What was logged below a target, without where.
+    pub(crate) fn of(&self, target: &str) -> Vec<String> {
         let lines = self.0.lock().unwrap();
-        let of_plugin = lines.iter().filter(|(target, _)| target == "coffer::plugin");
-        of_plugin.map(|(_, line)| line.clone()).collect()
+        let below = lines.iter().filter(|(from, _)| from.starts_with(target));
+        below.map(|(_, line)| line.clone()).collect()
     }
 }
 
 struct Line(String);
 
 impl Visit for Line {
-    fn record_debug(&mut self, _: &Field, value: &dyn fmt::Debug) {
-        write!(self.0, " {value:?}").unwrap();
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        write!(self.0, " {field}={value:?}").unwrap();
     }
 }
 
 impl Subscriber for Lines {
-    fn enabled(&self, _: &Metadata<'_>) -> bool {
-        true
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target().starts_with("coffer")
     }
 
     fn new_span(&self, _: &Attributes<'_>) -> Id {
