@@ -6,7 +6,6 @@ mod commands;
 mod given;
 mod misread;
 mod output;
-mod privacy;
 mod progress;
 mod session;
 
@@ -19,7 +18,7 @@ pub(crate) const BUNDLED: &[Bundled] = include!(concat!(env!("OUT_DIR"), "/bundl
 fn main() -> ExitCode {
     // Before anything else: in a worker this does not return.
     let program = coffer_host::worker::enter();
-    privacy::begin();
+    coffer_bundle::privacy::begin(output::panicked);
     let arguments = match misread::read() {
         Ok(mut arguments) => {
             arguments.global.program = Some(program);

@@ -102,6 +102,18 @@ pub(crate) fn moment(ms: i64) -> String {
     humantime::format_rfc3339_seconds(std::time::UNIX_EPOCH + since).to_string()
 }
 
+/// Tells where coffer itself failed.
+pub(crate) fn panicked(place: &str) {
+    let _ = writeln!(io::stderr().lock(), "{}", of_panic(place));
+}
+
+fn of_panic(place: &str) -> String {
+    format!(
+        "error: coffer itself failed at {place}\nfault: host\nnext: report it with this place and the version; \
+         `coffer runs recover` puts right what was begun"
+    )
+}
+
 /// Prints an error, whose fault it is and what to do, and gives the exit code.
 pub(crate) fn failure(error: &anyhow::Error, format: Format) -> ExitCode {
     let Told { message, blame, next } = told(error);
@@ -202,6 +214,14 @@ fn explained(error: &anyhow::Error) -> Option<&dyn Explain> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_panic_is_told_as_any_failure() {
+        let told = of_panic("src/main.rs:7");
+        for part in ["error: ", "src/main.rs:7\nfault: host\n", "\nnext: "] {
+            assert!(told.contains(part), "{told}");
+        }
+    }
 
     #[test]
     fn a_table_is_aligned_and_takes_no_terminal_over() {

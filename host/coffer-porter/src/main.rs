@@ -3,7 +3,6 @@
 use coffer_bundle::Bundled;
 use coffer_host::worker::Program;
 use coffer_porter::{Surroundings, log};
-use rustix::process::{Resource, Rlimit};
 use serde_json::json;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -18,7 +17,7 @@ const USAGE: &str = "usage: coffer-porter run secrets.coffer.STORE, by Porter or
 fn main() -> ExitCode {
     // Before anything else: in a worker this does not return.
     let program = coffer_host::worker::enter();
-    begin();
+    coffer_bundle::privacy::begin(panicked);
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
@@ -34,21 +33,9 @@ fn main() -> ExitCode {
     }
 }
 
-/// Sees to it that what this process has in memory stays there, before it has anything.
-fn begin() {
-    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
-    let none = Rlimit { current: Some(0), maximum: Some(0) };
-    let _ = rustix::process::setrlimit(Resource::Core, none);
-    #[cfg(target_os = "linux")]
-    let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
-    // The message of a panic may quote anything.
-    std::panic::set_hook(Box::new(|panicked| {
-        let place = panicked.location().map_or_else(
-            || "an unknown place".to_owned(),
-            |place| format!("{}:{}", place.file(), place.line()),
-        );
-        log::write("error", &format!("coffer itself failed at {place}; report it with this place"));
-    }));
+/// Tells where coffer itself failed.
+fn panicked(place: &str) {
+    log::write("error", &format!("coffer itself failed at {place}; report it with this place"));
 }
 
 fn run(key: &str, program: Program) -> ExitCode {
