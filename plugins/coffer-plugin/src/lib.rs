@@ -49,6 +49,7 @@ pub mod fake;
 pub mod fs;
 pub mod http;
 pub mod log;
+pub mod name;
 mod plugin;
 pub mod settings;
 

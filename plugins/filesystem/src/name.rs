@@ -6,7 +6,10 @@
 //! in case only have different names on a file system that does not tell case apart.
 
 use coffer_plugin::Error;
+use coffer_plugin::name::{escape, unescape};
 use std::fmt::Write as _;
+
+const MARK: char = '%';
 
 /// Bytes of a file name. Linux and macOS take 255; 17 are needed while a file is being written.
 const NAME_BYTES_MAX: usize = 238;
@@ -20,16 +23,7 @@ pub(crate) fn of(key: &str) -> Result<String, Error> {
     if key.is_empty() {
         return Err(Error::InvalidReference("the key is empty".into()));
     }
-    let mut name = String::with_capacity(key.len() + 8);
-    for (index, byte) in key.bytes().enumerate() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => name.push(byte.into()),
-            b'.' if index > 0 => name.push('.'),
-            _ => {
-                let _ = write!(name, "%{byte:02x}");
-            }
-        }
-    }
+    let mut name = escape(key, MARK, |previous, byte| byte == b'.' && previous.is_some());
     name.push_str(&capitals(key));
     if name.len() > NAME_BYTES_MAX {
         return Err(Error::InvalidReference(format!(
@@ -43,20 +37,8 @@ pub(crate) fn of(key: &str) -> Result<String, Error> {
 /// The key whose file name is `name`, or nothing if no key has this name.
 pub(crate) fn key(name: &str) -> Option<String> {
     let (escaped, _) = name.split_once('~').unwrap_or((name, ""));
-    let mut bytes = Vec::with_capacity(escaped.len());
-    let mut rest = escaped.bytes();
-    while let Some(byte) = rest.next() {
-        if byte == b'%' {
-            let digits = [rest.next()?, rest.next()?];
-            let digits = std::str::from_utf8(&digits).ok()?;
-            bytes.push(u8::from_str_radix(digits, 16).ok()?);
-        } else {
-            bytes.push(byte);
-        }
-    }
-    let key = String::from_utf8(bytes).ok()?;
     // Whatever was not made by `of` is a file of somebody else.
-    (of(&key).ok()? == name).then_some(key)
+    unescape(escaped, MARK).filter(|key| of(key).is_ok_and(|made| made == name))
 }
 
 fn capitals(key: &str) -> String {

@@ -5,7 +5,9 @@
 //! not percent-encoded, which servers and what stands before them decode, some of them twice.
 
 use coffer_plugin::Error;
-use std::fmt::Write as _;
+use coffer_plugin::name::{escape, unescape};
+
+const MARK: char = '~';
 
 /// The name of `key`.
 ///
@@ -27,36 +29,14 @@ pub(crate) fn of(key: &str) -> Result<String, Error> {
 
 /// The beginning that the names of all keys have that begin with `prefix`.
 pub(crate) fn escaped(prefix: &str) -> String {
-    let mut name = String::with_capacity(prefix.len() + 8);
-    let mut previous = b'.';
-    for byte in prefix.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => name.push(byte.into()),
-            b'.' if previous != b'.' => name.push('.'),
-            _ => {
-                let _ = write!(name, "~{byte:02x}");
-            }
-        }
-        previous = byte;
-    }
-    name
+    let is_dot_alone = |previous: Option<u8>| previous.is_some_and(|previous| previous != b'.');
+    escape(prefix, MARK, |previous, byte| byte == b'.' && is_dot_alone(previous))
 }
 
 /// The key whose name is `name`, or nothing if no key has this name.
 pub(crate) fn key(name: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(name.len());
-    let mut rest = name.bytes();
-    while let Some(byte) = rest.next() {
-        if byte == b'~' {
-            let digits = [rest.next()?, rest.next()?];
-            bytes.push(u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?);
-        } else {
-            bytes.push(byte);
-        }
-    }
-    let key = String::from_utf8(bytes).ok()?;
     // Whatever was not made by `of` is somebody else's.
-    (of(&key).ok()? == name).then_some(key)
+    unescape(name, MARK).filter(|key| of(key).is_ok_and(|made| made == name))
 }
 
 /// Whether a reference can have this key. Somebody may have given an entry of the folder a name by hand
