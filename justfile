@@ -63,7 +63,7 @@ fuzz minutes *targets: plugins
     tests/fuzz/run.sh {{ minutes }} "{{ target }}" {{ targets }}
 
 # Change decisions here and there and see a test fail: coffer-grants in 30 minutes, or `-p coffer-host -f FILE` in hours; needs cargo-mutants
-mutants *arguments:
+mutants *arguments: plugins
     nice cargo mutants --output "{{ target }}" {{ if arguments =~ 'coffer-host' { "--in-place --cargo-test-arg=--test=sandbox" } else { "--package coffer-grants" } }} {{ arguments }}
 
 # Install the servers that the stores are tested against, start one of each, and stop them at the end of input
