@@ -140,6 +140,18 @@ impl Login {
         Ok(Self { kind, url, ca, reach })
     }
 
+    /// Whether what stands at `key` of something that an operator wrote proves who logs in, and is shown to nobody.
+    /// Nothing, if it is not a login.
+    #[must_use]
+    pub fn hides(given: &Map<String, Value>, key: &str) -> Option<bool> {
+        let name = given.get("login")?.as_str()?;
+        let is_login = KINDS.iter().any(|kind| kind.name == name);
+        let path = given.get(key).and_then(Value::as_object).filter(|object| object.len() == 1);
+        let path = path.and_then(|object| object.get("file")).and_then(Value::as_str);
+        let is_file = path.is_some_and(|path| absolute(key, path).is_ok());
+        is_login.then(|| MATERIAL.contains(&key) && !is_file)
+    }
+
     /// Who is asked for the token.
     #[must_use]
     pub fn url(&self) -> &RequestUrl {
@@ -178,6 +190,9 @@ impl Login {
 
 /// What Azure's machines ask for their identity. The rest of the query is added.
 const METADATA: &str = "http://169.254.169.254/metadata/identity/oauth2/token";
+
+/// What is read as [`Material`].
+const MATERIAL: [&str; 5] = ["client-secret", "jwt", "key", "role-id", "secret-id"];
 
 /// What a kind of login takes.
 struct Known {
@@ -251,6 +266,7 @@ impl Fields<'_> {
     }
 
     fn material(&self, key: &str) -> Result<Material, String> {
+        debug_assert!(MATERIAL.contains(&key), "{key} would be shown");
         let wrong = || format!("`{key}` must be a text, or `{{ file: PATH }}`");
         match &self.given[key] {
             Value::String(text) => Ok(Material::Text(text.clone())),

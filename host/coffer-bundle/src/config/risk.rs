@@ -105,7 +105,7 @@ fn literals(place: &str, value: &Value, credential: bool, risks: &mut Vec<Risk>)
         }
         Value::Object(entries) => {
             for (key, value) in entries {
-                let credential = credential || is_credential(key);
+                let credential = is_credential(entries, key, credential);
                 literals(&format!("{place}.{}", key.escape_debug()), value, credential, risks);
             }
         }
@@ -177,6 +177,15 @@ mod tests {
         check(&with(json!({ "address": "https://v" })), &[]);
         let url = json!({ "address": ["https://me:hunter2@v"] });
         check(&with(url), &["literal secrets[0].config.address[0]"]);
+        // What a login is made with, and neither where it is made nor a file.
+        let login = json!({
+            "login": "vault-approle", "url": "https://v/", "role-id": "hunter2",
+            "secret-id": { "file": "/run/secret-id" },
+        });
+        for name in ["auth", "token"] {
+            let place = format!("literal secrets[0].config.{name}.role-id");
+            check(&with(json!({ name: login })), &[&place]);
+        }
         check(
             &with(json!({ "auth": { "api-key": 7 } })),
             &["literal secrets[0].config.auth.api-key"],

@@ -6,6 +6,7 @@ use super::storage::StorageEntry;
 use super::store::StoreEntry;
 use crate::template;
 use coffer_host::MASK;
+use coffer_host::grants::Login;
 use coffer_host::limits::Limits;
 use serde_json::{Map, Value, json};
 
@@ -121,7 +122,9 @@ fn masked(value: &Value, credential: bool) -> Value {
         Value::Array(items) => items.iter().map(|item| masked(item, credential)).collect(),
         Value::Object(entries) => entries
             .iter()
-            .map(|(key, value)| (key.clone(), masked(value, credential || is_credential(key))))
+            .map(|(key, value)| {
+                (key.clone(), masked(value, is_credential(entries, key, credential)))
+            })
             .collect(),
         single if is_literal_credential(single, credential) => json!(MASK),
         single => single.clone(),
@@ -141,7 +144,13 @@ pub(super) fn is_literal_credential(value: &Value, credential: bool) -> bool {
     }
 }
 
-pub(super) fn is_credential(key: &str) -> bool {
+/// Whether what stands at `key` is a credential, by its key or because what it is part of is one. A login says
+/// itself which of its parts are.
+pub(super) fn is_credential(entries: &Map<String, Value>, key: &str, all: bool) -> bool {
+    Login::hides(entries, key).unwrap_or_else(|| all || sounds_like_credential(key))
+}
+
+fn sounds_like_credential(key: &str) -> bool {
     let plain: String =
         key.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
     CREDENTIAL_WORDS.iter().any(|word| plain.contains(word))

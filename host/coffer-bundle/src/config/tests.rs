@@ -332,6 +332,42 @@ fn what_is_shown_has_no_credential() {
     assert!(!shown.to_string().contains(CANARY) && !format!("{config:?}").contains(CANARY));
 }
 
+/// Whatever the setting is called.
+#[test]
+fn what_a_login_is_made_with_is_masked() {
+    let file = json!({ "file": "/run/id" });
+    for (kind, hidden, shown) in [
+        (
+            "vault-approle",
+            json!({ "role-id": CANARY, "secret-id": CANARY }),
+            json!({ "url": "https://v/" }),
+        ),
+        ("vault-kubernetes", json!({ "jwt": CANARY }), json!({ "url": "https://v/", "role": "r" })),
+        ("jwt-bearer", json!({ "key": CANARY }), json!({ "url": "https://v/", "scope": "s" })),
+        ("client-credentials", json!({ "client-secret": CANARY }), json!({ "client-id": "i" })),
+        ("managed-identity", json!({}), json!({ "resource": "r" })),
+        ("vault-approle", json!({ "secret-id": { "file": CANARY } }), json!({ "role-id": file })),
+    ] {
+        for setting in ["auth", "token"] {
+            let mut login = json!({ "login": kind });
+            for part in [&hidden, &shown] {
+                login.as_object_mut().unwrap().extend(part.as_object().unwrap().clone());
+            }
+            let document = json!({ "secrets": [{ "name": "a", "plugin": "p", "config": { setting: login } }] });
+            let config = json(document).unwrap().show();
+            let text = config.to_string();
+            assert!(!text.contains(CANARY), "{text}");
+            for (key, value) in shown.as_object().unwrap() {
+                assert_eq!(config["secrets"][0]["config"][setting][key], *value, "{text}");
+            }
+        }
+    }
+    // What is no login is masked whole where its name says so.
+    let typo = json!({ "token": { "login": "vault-aprole", "url": CANARY, "role-id": CANARY } });
+    let document = json!({ "secrets": [{ "name": "a", "plugin": "p", "config": typo }] });
+    assert!(!json(document).unwrap().show().to_string().contains(CANARY));
+}
+
 #[test]
 fn what_is_shown_is_a_configuration() {
     for (text, format) in DESIGN {
