@@ -13,6 +13,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::UnixStream;
 use tokio::sync::Semaphore;
@@ -21,6 +22,9 @@ use tokio_util::compat::{FuturesAsyncReadCompatExt as _, TokioAsyncReadCompatExt
 
 /// Connections at one time. A host has one.
 const CONNECTIONS_MAX: usize = 32;
+
+/// How long no connection is taken after one could not be.
+const ACCEPT_PAUSE_MS: u64 = 10;
 
 /// Calls in one connection at one time, with the two that last.
 const CALLS_MAX: u32 = 256;
@@ -47,7 +51,11 @@ impl Server {
                 () = &mut ended => return,
                 accepted = socket.accept() => accepted,
             };
-            let Ok(stream) = accepted else { continue };
+            let Ok(stream) = accepted else {
+                // There are no descriptors, most likely; asking again at once would keep a processor busy.
+                tokio::time::sleep(Duration::from_millis(ACCEPT_PAUSE_MS)).await;
+                continue;
+            };
             let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
                 tracing::warn!("a connection was refused; there are {CONNECTIONS_MAX} already");
                 continue;
