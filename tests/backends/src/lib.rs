@@ -11,10 +11,14 @@
 )]
 
 pub mod client;
+pub mod ferretdb;
+mod go;
 pub mod openbao;
 pub mod plugin_host;
+pub mod postgresql;
 mod process;
 
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::{env, fs};
 
@@ -32,7 +36,12 @@ pub struct Backend {
 }
 
 /// Every server that this knows.
-pub const BACKENDS: [Backend; 1] = [openbao::BACKEND];
+pub const BACKENDS: [Backend; 3] = [ferretdb::BACKEND, openbao::BACKEND, postgresql::BACKEND];
+
+/// A port that nobody has at the moment. Somebody can take it before it is used.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+}
 
 /// Where a version of a server is kept, outside of the tree. The folder exists.
 pub(crate) fn cache(name: &str, version: &str) -> PathBuf {

@@ -3,11 +3,10 @@
 
 use crate::client::{self, Answer};
 use crate::process::Process;
-use crate::{Backend, cache};
+use crate::{Backend, cache, free_port, go};
 use serde_json::{Value, json};
 use std::fs;
-use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use tempfile::TempDir;
 
@@ -27,39 +26,7 @@ fn install() -> PathBuf {
     if program.is_file() {
         return program;
     }
-    let building = tempfile::tempdir_in(&folder).unwrap();
-    let go = |arguments: &[&str]| {
-        let output = Command::new("go")
-            .args(arguments)
-            .current_dir(building.path())
-            .env("CGO_ENABLED", "0")
-            .stderr(std::process::Stdio::inherit())
-            .output()
-            .expect("Go builds OpenBao, so it has to be on PATH");
-        assert!(
-            output.status.success(),
-            "`go {}` ended with {}",
-            arguments.join(" "),
-            output.status
-        );
-        String::from_utf8(output.stdout).unwrap()
-    };
-    fs::write(building.path().join("go.mod"), include_str!("../openbao.mod")).unwrap();
-    // The sums are OpenBao's own, which come with its module.
-    let listed = go(&["list", "-mod=mod", "-m", "-f", "{{.Version}}", MODULE]);
-    let module = format!("{MODULE}@{}", listed.trim());
-    let downloaded: Value =
-        serde_json::from_str(&go(&["mod", "download", "-json", &module])).unwrap();
-    let source = Path::new(downloaded["Dir"].as_str().unwrap());
-    let mut sums = fs::read_to_string(source.join("go.sum")).unwrap();
-    for (file, sum) in [("", "Sum"), ("/go.mod", "GoModSum")] {
-        sums +=
-            &format!("{MODULE} {}{file} {}\n", listed.trim(), downloaded[sum].as_str().unwrap());
-    }
-    fs::write(building.path().join("go.sum"), sums).unwrap();
-    go(&["build", "-mod=mod", "-trimpath", "-ldflags=-s -w", "-o", "bao", MODULE]);
-    fs::rename(building.path().join("bao"), &program).unwrap();
-    program
+    go::build(&folder, include_str!("../openbao.mod"), MODULE, None, "bao")
 }
 
 fn start() -> (String, Box<dyn Send>) {
@@ -230,8 +197,4 @@ impl std::fmt::Debug for Server {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("Server").field(&self.port).finish()
     }
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
 }

@@ -1,0 +1,124 @@
+//! FerretDB on SQLite: it speaks the protocol of MongoDB, has one server and no transactions of several
+//! documents. It is not MongoDB, and this version asks nobody for a password. It is built from its modules.
+
+use crate::process::Process;
+use crate::{Backend, cache, free_port, go};
+use std::path::PathBuf;
+use std::process::Command;
+use tempfile::TempDir;
+
+/// What [`crate::BACKENDS`] knows of it.
+pub const BACKEND: Backend = Backend { name: "ferretdb", version: "1.24.2", install, start };
+
+/// Builds it unless it was built.
+fn install() -> PathBuf {
+    let folder = cache(BACKEND.name, BACKEND.version);
+    let program = folder.join("ferretdb");
+    if program.is_file() {
+        return program;
+    }
+    let module = "github.com/FerretDB/FerretDB";
+    let ours = include_str!("../ferretdb.go");
+    go::build(&folder, include_str!("../ferretdb.mod"), module, Some(ours), "ferretdb")
+}
+
+fn start() -> (String, Box<dyn Send>) {
+    let server = Server::start();
+    let told = format!("process {}, {}", server.id(), server.url());
+    (told, Box::new(server))
+}
+
+/// A server of its own, with nothing in it.
+pub struct Server {
+    process: Option<Process>,
+    directory: TempDir,
+    port: u16,
+}
+
+impl Server {
+    /// Starts one.
+    ///
+    /// # Panics
+    ///
+    /// If it does not start.
+    #[must_use]
+    pub fn start() -> Self {
+        let mut server = Self { process: None, directory: tempfile::tempdir().unwrap(), port: 0 };
+        server.launch();
+        server
+    }
+
+    /// Its URL.
+    #[must_use]
+    pub fn url(&self) -> String {
+        self.url_at(self.port)
+    }
+
+    /// Its URL as it is through a port that leads to it.
+    #[must_use]
+    pub fn url_at(&self, port: u16) -> String {
+        format!("mongodb://127.0.0.1:{port}/coffer")
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Its process.
+    ///
+    /// # Panics
+    ///
+    /// If it was stopped.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.process.as_ref().expect("it was not stopped").id()
+    }
+
+    /// The folder with every byte that it keeps.
+    #[must_use]
+    pub fn files(&self) -> PathBuf {
+        self.directory.path().join("data")
+    }
+
+    /// Stops it, as a power cut would.
+    pub fn stop(&mut self) {
+        self.process = None;
+    }
+
+    /// Starts it again at the same address.
+    pub fn restart(&mut self) {
+        self.stop();
+        self.launch();
+    }
+
+    fn launch(&mut self) {
+        let program = install();
+        std::fs::create_dir_all(self.files()).unwrap();
+        // Somebody else can take a port that was free a moment ago.
+        let tries = if self.port == 0 { 5 } else { 1 };
+        for left in (0..tries).rev() {
+            let port = if tries == 1 { self.port } else { free_port() };
+            let mut command = Command::new(&program);
+            command.arg(format!("127.0.0.1:{port}")).arg(self.files());
+            command.current_dir(self.directory.path()).env_clear();
+            match Process::start(command, "ready:", &self.directory.path().join("log")) {
+                Ok(process) => {
+                    self.process = Some(process);
+                    self.port = port;
+                    return;
+                }
+                Err(_) if left > 0 => {}
+                Err(why) => panic!("FerretDB does not start: {why}"),
+            }
+        }
+    }
+}
+
+/// Shows where it is.
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Server").field(&self.port).finish()
+    }
+}

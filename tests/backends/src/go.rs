@@ -1,0 +1,55 @@
+//! Programs in Go, built from their modules.
+
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// Builds `module`, or a program of ours that uses it, in the version that `requires` says, and puts it into
+/// `folder` as `name`.
+pub(crate) fn build(
+    folder: &Path,
+    requires: &str,
+    module: &str,
+    ours: Option<&str>,
+    name: &str,
+) -> PathBuf {
+    let building = tempfile::tempdir_in(folder).unwrap();
+    let go = |arguments: &[&str]| {
+        let output = Command::new("go")
+            .args(arguments)
+            .current_dir(building.path())
+            .env("CGO_ENABLED", "0")
+            .stderr(Stdio::inherit())
+            .output()
+            .unwrap_or_else(|error| panic!("Go builds {name}, so it has to be on PATH: {error}"));
+        assert!(
+            output.status.success(),
+            "`go {}` ended with {}",
+            arguments.join(" "),
+            output.status
+        );
+        String::from_utf8(output.stdout).unwrap()
+    };
+    fs::write(building.path().join("go.mod"), requires).unwrap();
+    // The sums are the module's own, which come with it.
+    let listed = go(&["list", "-mod=mod", "-m", "-f", "{{.Version}}", module]);
+    let versioned = format!("{module}@{}", listed.trim());
+    let downloaded: Value =
+        serde_json::from_str(&go(&["mod", "download", "-json", &versioned])).unwrap();
+    let source = Path::new(downloaded["Dir"].as_str().unwrap());
+    let mut sums = fs::read_to_string(source.join("go.sum")).unwrap();
+    for (file, sum) in [("", "Sum"), ("/go.mod", "GoModSum")] {
+        sums +=
+            &format!("{module} {}{file} {}\n", listed.trim(), downloaded[sum].as_str().unwrap());
+    }
+    fs::write(building.path().join("go.sum"), sums).unwrap();
+    if let Some(ours) = ours {
+        fs::write(building.path().join("main.go"), ours).unwrap();
+    }
+    let what = if ours.is_some() { "." } else { module };
+    go(&["build", "-mod=mod", "-trimpath", "-ldflags=-s -w", "-o", name, what]);
+    let program = folder.join(name);
+    fs::rename(building.path().join(name), &program).unwrap();
+    program
+}
