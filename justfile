@@ -70,11 +70,11 @@ mutants *arguments: plugins
 backends:
     cargo run --quiet -p backends
 
-# Run the stores against real servers, which are installed outside of the tree the first time; needs Go
+# Run the stores and the ledger against real servers, which are installed outside of the tree the first time; needs Go
 test-backends *arguments: plugins
     cargo run --quiet -p backends -- install
     # As `just test` selects packages, so that nothing is built twice.
-    cargo test --workspace --exclude guests --test stores {{ arguments }}
+    cargo test --workspace --exclude guests --test stores --test ledgers {{ arguments }}
 
 # Run the bridge with hosts of go-plugin, which are built outside of the tree the first time; needs Go
 test-porter *arguments: plugins
@@ -88,6 +88,7 @@ lint:
     cargo clippy --workspace --exclude guests --all-targets -- -D warnings
     # What `just test` leaves out is no part of `--all-targets`.
     cargo clippy --workspace --exclude guests --test porter --test stores -- -D warnings
+    cargo clippy --workspace --exclude guests --test stores --test ledgers -- -D warnings
     toolchain=$(plugins/toolchain.sh)
     eval "$toolchain"
     if [ -z "${RUSTC:-}" ]; then

@@ -19,6 +19,7 @@ mod scan;
 #[allow(dead_code, reason = "the tests of the binary need it")]
 mod stage;
 
+mod ledger_walkthrough;
 mod told;
 mod vault;
 mod vault_login;

@@ -6,8 +6,9 @@ mod machine;
 
 use crate::config::{Config, Risk};
 use crate::home::Home;
-use crate::ledger::Ledger;
+use crate::ledger::{Health, Ledger};
 use coffer_host::{Advisories, Blame, ENGINE_VERSION, Effect, Explain};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
@@ -71,7 +72,11 @@ impl Examination {
     /// Looks at everything. Without a home there is nothing but the machine to look at; without a
     /// configuration, nothing of it is.
     #[must_use]
-    pub fn of(home: Option<&Home>, config: Option<&Config>, config_path: Option<&PathBuf>) -> Self {
+    pub async fn of(
+        home: Option<&Home>,
+        config: Option<&Config>,
+        config_path: Option<&PathBuf>,
+    ) -> Self {
         let mut examination = Self::default();
         examination.engine();
         examination.machine(&machine::Machine::read());
@@ -79,7 +84,7 @@ impl Examination {
         if let Some(home) = home {
             examination.fact("home", home.path().display());
             examination.files(home);
-            examination.ledger(home);
+            examination.ledger(home, config).await;
         } else {
             examination.fact("home", "there is none yet");
         }
@@ -236,16 +241,45 @@ impl Examination {
         }
     }
 
-    fn ledger(&mut self, home: &Home) {
-        let path = match home.existing_ledger() {
-            Ok(Some(path)) => path,
-            Ok(None) => return self.fact("ledger", "there is none yet"),
-            Err(error) => return self.cannot_look("ledger", &error),
-        };
-        let health = match Ledger::examine(&path) {
-            Ok(health) => health,
-            Err(error) => return self.cannot_look("ledger", &error),
-        };
+    /// How the ledger is, if there is one that can be looked at.
+    async fn health(&mut self, home: &Home, config: Option<&Config>) -> Option<Health> {
+        let entry = config.map(Config::default_storage);
+        if let Some(entry) = entry.filter(|entry| entry.plugin != "sqlite") {
+            if !entry.secrets().is_empty() {
+                self.fact(
+                    "ledger",
+                    "not looked at: secrets of the default store are in its settings",
+                );
+                return None;
+            }
+            let storage = match entry.fill(&BTreeMap::new()) {
+                Ok(storage) => storage,
+                Err(error) => {
+                    self.cannot_look("ledger", &error);
+                    return None;
+                }
+            };
+            let surveyed = Ledger::survey(&storage).await;
+            return surveyed.map_err(|error| self.cannot_look("ledger", &error)).ok();
+        }
+        match home.existing_ledger() {
+            Ok(Some(path)) => {
+                let examined = Ledger::examine(&path).await;
+                examined.map_err(|error| self.cannot_look("ledger", &error)).ok()
+            }
+            Ok(None) => {
+                self.fact("ledger", "there is none yet");
+                None
+            }
+            Err(error) => {
+                self.cannot_look("ledger", &error);
+                None
+            }
+        }
+    }
+
+    async fn ledger(&mut self, home: &Home, config: Option<&Config>) {
+        let Some(health) = self.health(home, config).await else { return };
         self.fact("ledger", format!("version {}, {} runs", health.version, health.runs.len()));
         if !health.damage.is_empty() {
             self.wrong(

@@ -33,7 +33,6 @@ use std::ffi::OsString;
 use std::fmt;
 use std::io::Write;
 use std::path::Path;
-use std::pin::pin;
 use std::time::SystemTime;
 use ulid::Ulid;
 
@@ -151,18 +150,18 @@ impl Runner<'_> {
     ) -> Result<Report, RunFailure> {
         let namespace = request.namespace.clone();
         let name = name(&request)?;
-        if let Some(installation) = self.find(&namespace, &name)? {
+        if let Some(installation) = self.find(&namespace, &name).await? {
             self.recover_subject(&installation.id).await?;
         }
-        let installation = self.installation(&request, &name)?;
+        let installation = self.installation(&request, &name).await?;
         let given = request.package.take();
-        let package = self.package(given, request.driver.as_ref(), installation.as_ref())?;
+        let package = self.package(given, request.driver.as_ref(), installation.as_ref()).await?;
         package.bundle().check_action(&request.action)?;
         let driver = request.driver.clone().unwrap_or_else(|| package.driver());
         let image = package.image(&driver)?;
 
         let run = new_id();
-        let choices = self.choose(&request, &package, installation.as_ref(), &namespace)?;
+        let choices = self.choose(&request, &package, installation.as_ref(), &namespace).await?;
         let store = self.keeper(&choices, &package, &request.action).await?;
         driver.check(&self.machine(), &image).await?;
         (self.watch)(&Step::Resolve);
@@ -172,17 +171,20 @@ impl Runner<'_> {
         let bundle = package.bundle().redacted();
         let intents = plan.intents();
         (self.watch)(&Step::Intend);
-        let lease = self.ledger.begin(&Beginning {
-            namespace: &namespace,
-            name: name.as_str(),
-            run: &run,
-            action: &request.action,
-            driver: &driver.to_string(),
-            bundle: &bundle,
-            bundle_path: &package.path().to_string_lossy(),
-            bundle_digest: &digest,
-            intents: &intents,
-        })?;
+        let lease = self
+            .ledger
+            .begin(&Beginning {
+                namespace: &namespace,
+                name: name.as_str(),
+                run: &run,
+                action: &request.action,
+                driver: &driver.to_string(),
+                bundle: &bundle,
+                bundle_path: &package.path().to_string_lossy(),
+                bundle_digest: &digest,
+                intents: &intents,
+            })
+            .await?;
         self.prepare(&lease, &store, &plan).await?;
 
         (self.watch)(&Step::Run);
@@ -200,8 +202,12 @@ impl Runner<'_> {
             .map(|outputs| Report { run, namespace, installation: name.to_string(), outputs })
     }
 
-    fn find(&self, namespace: &str, name: &Name) -> Result<Option<Installation>, LedgerError> {
-        match self.ledger.installation(namespace, name.as_str()) {
+    async fn find(
+        &self,
+        namespace: &str,
+        name: &Name,
+    ) -> Result<Option<Installation>, LedgerError> {
+        match self.ledger.installation(namespace, name.as_str()).await {
             Ok(installation) => Ok(Some(installation)),
             Err(LedgerError::NotFound { .. }) => Ok(None),
             Err(error) => Err(error),
@@ -209,15 +215,15 @@ impl Runner<'_> {
     }
 
     /// The installation as it is, if the action fits it.
-    fn installation(
+    async fn installation(
         &self,
         request: &Request,
         name: &Name,
     ) -> Result<Option<Installation>, RunFailure> {
-        let found = self.find(&request.namespace, name)?;
+        let found = self.find(&request.namespace, name).await?;
         match (&found, request.action.as_str()) {
             (Some(Installation { state: State::Active, .. }), "install")
-                if self.was_installed(found.as_ref())? =>
+                if self.was_installed(found.as_ref()).await? =>
             {
                 Err(RunFailure::Installed { name: name.to_string() })
             }
@@ -232,14 +238,17 @@ impl Runner<'_> {
     }
 
     /// Whether an installation was ever installed; one whose installation failed can be tried again.
-    fn was_installed(&self, installation: Option<&Installation>) -> Result<bool, LedgerError> {
+    async fn was_installed(
+        &self,
+        installation: Option<&Installation>,
+    ) -> Result<bool, LedgerError> {
         let Some(installation) = installation else { return Ok(false) };
-        let runs = self.ledger.runs(&installation.id)?;
+        let runs = self.ledger.runs(&installation.id).await?;
         Ok(runs.iter().any(|run| run.status == Status::Succeeded))
     }
 
     /// The bundle that was given, or else the one of the last run, if it is still the same.
-    fn package(
+    async fn package(
         &self,
         given: Option<Package>,
         driver: Option<&Driver>,
@@ -249,7 +258,7 @@ impl Runner<'_> {
             return Ok(package);
         }
         let last = match installation {
-            Some(installation) => self.ledger.runs(&installation.id)?.into_iter().next(),
+            Some(installation) => self.ledger.runs(&installation.id).await?.into_iter().next(),
             None => None,
         };
         let last = last.ok_or(RunFailure::NoBundle)?;
@@ -271,7 +280,7 @@ impl Runner<'_> {
         }
         (self.watch)(&Step::Start);
         let overrides = plan.overrides();
-        match self.ledger.start(lease, &plan.records(), &overrides, &plan.sets) {
+        match self.ledger.start(lease, &plan.records(), &overrides, &plan.sets).await {
             Ok(()) => Ok(()),
             Err(error) => {
                 self.take_back(lease, store, plan).await?;
@@ -283,10 +292,10 @@ impl Runner<'_> {
     /// Deletes what a run intended to put, and takes the run back. What cannot be deleted now is doomed.
     async fn take_back(&self, lease: &Lease, store: &Store, plan: &Plan) -> Result<(), RunFailure> {
         let mut left = Vec::new();
-        let intended = match self.ledger.renew(lease) {
+        let intended = match self.ledger.renew(lease).await {
             // Whoever took the run over has taken it back already, before this process put anything.
             Err(LedgerError::LostLease) => plan.intents(),
-            Ok(()) => self.ledger.intended(lease.run())?,
+            Ok(()) => self.ledger.intended(lease.run()).await?,
             // A start that failed when it was synced may be there for the next process that opens the ledger.
             // Unless it is written over, as here, only that process knows what can be deleted.
             Err(error) => return Err(error.into()),
@@ -298,7 +307,7 @@ impl Runner<'_> {
                 left.push(address);
             }
         }
-        Ok(self.ledger.take_back(lease, &left)?)
+        Ok(self.ledger.take_back(lease, &left).await?)
     }
 
     /// Runs the entry point, and says meanwhile that this process is still there.
@@ -311,18 +320,21 @@ impl Runner<'_> {
         cancelled: impl Future<Output = ()>,
     ) -> Result<Ended, DriverError> {
         let machine = self.machine();
-        let mut running = pin!(driver.run(&machine, operation, stdout, stderr, cancelled));
-        let mut renewal = tokio::time::interval(RENEWAL);
-        loop {
-            tokio::select! {
-                ended = &mut running => return ended,
-                _ = renewal.tick() => {
-                    // If the lease was lost, the outputs are kept in the spool when the run ends.
-                    if let Err(error) = self.ledger.renew(lease) {
-                        tracing::warn!("cannot renew the lease: {error}");
-                    }
+        let running = driver.run(&machine, operation, stdout, stderr, cancelled);
+        // Beside the driver, which goes on while the ledger is waited for.
+        let renewing = async {
+            let mut renewal = tokio::time::interval(RENEWAL);
+            loop {
+                renewal.tick().await;
+                // If the lease was lost, the outputs are kept in the spool when the run ends.
+                if let Err(error) = self.ledger.renew(lease).await {
+                    tracing::warn!("cannot renew the lease: {error}");
                 }
             }
+        };
+        tokio::select! {
+            ended = running => ended,
+            () = renewing => unreachable!("it has no end"),
         }
     }
 

@@ -1,6 +1,6 @@
 //! The stores of a configuration, each opened when it is first needed.
 
-use crate::config::{Config, ConfigError, StoreEntry};
+use crate::config::{Config, ConfigError, Storage, StoreEntry};
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use coffer_host::grants::{Grants, Reference, Source};
@@ -9,7 +9,7 @@ use coffer_host::{
     Store, StoreConfig, limits,
 };
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -235,11 +235,29 @@ impl Stores {
         &self,
         entry: &StoreEntry,
     ) -> Result<serde_json::Map<String, serde_json::Value>, StoreError> {
-        let in_config =
-            |error| StoreError::Config { store: entry.name.clone(), error: Box::new(error) };
-        let keys = entry.secrets();
+        let secrets = self.secrets(&entry.name, entry.secrets()).await?;
+        entry.fill(&secrets).map_err(|error| in_config(&entry.name, error))
+    }
+
+    /// Where the ledger is kept, with the secrets in its settings resolved by the default store.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn storage(&self) -> Result<Storage, StoreError> {
+        let entry = self.config.default_storage();
+        let secrets = self.secrets(&entry.name, entry.secrets()).await?;
+        entry.fill(&secrets).map_err(|error| in_config(&entry.name, error))
+    }
+
+    /// What the default store has by `keys`, which settings of `entry` need.
+    async fn secrets(
+        &self,
+        entry: &str,
+        keys: BTreeSet<&str>,
+    ) -> Result<BTreeMap<String, Secret>, StoreError> {
         if keys.is_empty() {
-            return entry.fill(&BTreeMap::new()).map_err(in_config);
+            return Ok(BTreeMap::new());
         }
         let references: Vec<Reference> = keys
             .iter()
@@ -250,17 +268,21 @@ impl Stores {
         let mut secrets: BTreeMap<String, Secret> = BTreeMap::new();
         for (key, answer) in keys.into_iter().zip(answers) {
             let secret = answer.map_err(|error| StoreError::Secret {
-                store: entry.name.clone(),
+                store: entry.to_owned(),
                 error: Box::new(error),
             })?;
             secrets.insert(key.to_owned(), secret);
         }
-        entry.fill(&secrets).map_err(in_config)
+        Ok(secrets)
     }
 
     fn opened(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Store>> {
         self.opened.lock().expect("nothing panics while it holds this lock")
     }
+}
+
+fn in_config(entry: &str, error: ConfigError) -> StoreError {
+    StoreError::Config { store: entry.to_owned(), error: Box::new(error) }
 }
 
 impl fmt::Debug for Stores {

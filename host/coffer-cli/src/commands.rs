@@ -45,8 +45,8 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Plugins(command) => plugins::run(&global, command).await,
         Command::Porter(Porter::Install(asked)) => porter::install(&global, &asked),
         Command::Config(command) => config::run(&global, &command).await,
-        Command::Ledger(LedgerCommand::Dump) => dump(&global),
-        Command::Doctor => doctor::run(&global),
+        Command::Ledger(LedgerCommand::Dump) => dump(&global).await,
+        Command::Doctor => doctor::run(&global).await,
         Command::Completions { shell } => completions(shell),
         Command::Man { directory } => man(&directory),
         Command::Version => version(&global),
@@ -63,9 +63,9 @@ struct Workplace {
 }
 
 impl Workplace {
-    fn open(session: &Session) -> anyhow::Result<Self> {
+    async fn open(session: &Session) -> anyhow::Result<Self> {
         Ok(Self {
-            ledger: session.ledger()?,
+            ledger: session.ledger().await?,
             stores: session.stores()?,
             spool: session.spool()?,
             scratch: session.scratch()?,
@@ -90,8 +90,8 @@ impl Workplace {
     }
 }
 
-fn dump(global: &Global) -> anyhow::Result<()> {
-    let tables = Session::open(global)?.ledger()?.dump()?;
+async fn dump(global: &Global) -> anyhow::Result<()> {
+    let tables = Session::open(global)?.ledger().await?.dump().await?;
     let value: Map<String, Value> =
         tables.iter().map(|Table { name, rows }| (name.clone(), json!(rows))).collect();
     output::result(global.output, &Value::Object(value), || {

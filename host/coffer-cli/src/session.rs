@@ -7,13 +7,14 @@ use crate::given::{self, Usage};
 use anyhow::Context as _;
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
-use coffer_bundle::config::{Config, Verbosity};
+use coffer_bundle::config::{Config, StorageKind, Verbosity};
 use coffer_bundle::document::{self, Format};
 use coffer_bundle::driver::Scratch;
 use coffer_bundle::{Home, Ledger, Spool, Stores};
 use coffer_host::Host;
 use coffer_host::audit::JsonLines;
 use coffer_host::worker::Program;
+use std::collections::BTreeMap;
 use std::env;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -101,18 +102,17 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// If it cannot be opened, or the configuration wants another one than SQLite.
-    pub(crate) fn ledger(&self) -> anyhow::Result<Ledger> {
-        use coffer_bundle::config::StorageKind;
-        let storage = self.config.default_storage().fill(&std::collections::BTreeMap::new())?;
+    /// If it cannot be opened, or a secret of its settings cannot be resolved.
+    pub(crate) async fn ledger(&self) -> anyhow::Result<Ledger> {
+        let entry = self.config.default_storage();
+        let storage = if entry.secrets().is_empty() {
+            entry.fill(&BTreeMap::new())?
+        } else {
+            self.stores()?.storage().await?
+        };
         match storage.kind {
             StorageKind::Sqlite => Ok(Ledger::open(&self.home.ledger()?)?),
-            StorageKind::Mongodb | StorageKind::Postgresql => Err(Usage(
-                "this version of coffer keeps its ledger in SQLite only; set `default-storage-plugin: \
-                 sqlite` in the configuration"
-                    .into(),
-            )
-            .into()),
+            StorageKind::Mongodb | StorageKind::Postgresql => Ok(Ledger::connect(&storage).await?),
         }
     }
 

@@ -57,12 +57,26 @@ pub enum LedgerError {
     /// The file is no database, or it is damaged.
     #[error("the ledger is damaged, or it is no ledger: {0}")]
     NotALedger(String),
+    /// The database does not let coffer do what it has to.
+    #[error("the database refuses coffer: {0}")]
+    Refused(String),
     /// It cannot be written.
     #[error("the ledger cannot be written")]
     ReadOnly,
     /// Anything else.
     #[error("the ledger failed: {0}")]
     Sql(String),
+    /// Where it is cannot be understood, or is no place for it. Never with what was written: it has a password.
+    #[error("the `url` of the storage cannot be used: {0}")]
+    Url(&'static str),
+    /// The server is down, or does not answer in time.
+    #[error("the database that the ledger is in cannot be reached: {0}")]
+    Unreachable(String),
+    /// The connection was lost while the ledger was written.
+    #[error(
+        "the connection to the database was lost, and whether it has the last step is not known: {0}"
+    )]
+    Unknown(String),
     /// A run was begun whose process is gone.
     #[error("run {run} was begun, and its process is gone")]
     Unfinished {
@@ -107,7 +121,10 @@ impl Explain for LedgerError {
             | Self::Newer { .. }
             | Self::NotALedger(_)
             | Self::ReadOnly
-            | Self::Unfinished { .. } => Blame::Operator,
+            | Self::Refused(_)
+            | Self::Unfinished { .. }
+            | Self::Url(_) => Blame::Operator,
+            Self::Unknown(_) | Self::Unreachable(_) => Blame::Backend,
         }
     }
 
@@ -134,6 +151,15 @@ impl Explain for LedgerError {
             Self::NotALedger(_) => "put a copy of it back, or use another directory with --home",
             Self::ReadOnly => {
                 "make coffer's directory and `ledger.db` in it writable, or choose another one with --home"
+            }
+            Self::Refused(_) => {
+                "check the user, the password and the database in the `url` of the storage, and the user's \
+                 privileges (docs/ledger.md)"
+            }
+            Self::Url(_) => "correct `url` of the storage in the configuration (docs/ledger.md)",
+            Self::Unknown(_) => "run `coffer runs recover` when the database can be reached",
+            Self::Unreachable(_) => {
+                "check that the database is up and can be reached from here, and run the command again"
             }
             Self::Sql(_) => "run it with `--verbosity debug`, and report it if it stays",
             Self::Unfinished { .. } => "run `coffer runs recover`",

@@ -1,8 +1,8 @@
 //! Leases: one process at a time acts on an installation or a set. A holder that was killed is noticed
-//! at once on its own machine, and after a minute from another one.
+//! at once on its own machine, and after a minute from another one, by the clock of the ledger.
 
-use super::{Ledger, LedgerError, now_ms};
-use rusqlite::{Connection, OptionalExtension as _, Transaction};
+use super::sql::{Transaction, cells};
+use super::{Ledger, LedgerError, Part};
 use rustix::process::{Pid, test_kill_process};
 use std::time::Duration;
 
@@ -40,15 +40,15 @@ impl Lease {
     /// # Errors
     ///
     /// [`LedgerError::Busy`], or [`LedgerError::Unfinished`] if its last holder is gone.
-    pub(super) fn take(
-        transaction: &Transaction<'_>,
+    pub(super) async fn take(
+        transaction: &mut Transaction<'_>,
         subject: &str,
         run: &str,
     ) -> Result<Self, LedgerError> {
-        match Holder::of(transaction, subject)? {
+        match Holder::of(transaction, subject).await? {
             Some(holder) if holder.is_alive() => Err(holder.busy()),
             Some(Holder { run, .. }) => Err(LedgerError::Unfinished { run }),
-            None => Self::put(transaction, subject, run),
+            None => Self::put(transaction, subject, run).await,
         }
     }
 
@@ -57,47 +57,59 @@ impl Lease {
     /// # Errors
     ///
     /// [`LedgerError::Busy`] if it is not.
-    pub(super) fn take_over(
-        transaction: &Transaction<'_>,
+    pub(super) async fn take_over(
+        transaction: &mut Transaction<'_>,
         subject: &str,
         run: &str,
     ) -> Result<Self, LedgerError> {
-        match Holder::of(transaction, subject)? {
+        match Holder::of(transaction, subject).await? {
             Some(holder) if holder.is_alive() => Err(holder.busy()),
-            Some(_) | None => Self::put(transaction, subject, run),
+            Some(_) | None => Self::put(transaction, subject, run).await,
         }
     }
 
-    fn put(transaction: &Transaction<'_>, subject: &str, run: &str) -> Result<Self, LedgerError> {
-        let fence: i64 = transaction.query_row(
-            "UPDATE fences SET last = last + 1 RETURNING last",
-            [],
-            |row| row.get(0),
-        )?;
+    async fn put(
+        transaction: &mut Transaction<'_>,
+        subject: &str,
+        run: &str,
+    ) -> Result<Self, LedgerError> {
+        let grown = "UPDATE fences SET last = last + 1 RETURNING last";
+        let fence = transaction.row(grown, cells![]).await?.ok_or(LedgerError::LostLease)?;
+        let fence: i64 = fence.get(0)?;
         let pid = rustix::process::getpid();
-        transaction.execute(
-            "INSERT OR REPLACE INTO leases VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-            (subject, run, fence, host(), pid.as_raw_nonzero().get(), started(pid), now_ms()),
-        )?;
+        let number = i64::from(pid.as_raw_nonzero().get());
+        let now = transaction.now_ms().await?;
+        transaction
+            .execute(
+                "INSERT INTO leases VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+                 ON CONFLICT (subject) DO UPDATE SET run = excluded.run, fence = excluded.fence,
+                 host = excluded.host, pid = excluded.pid, started = excluded.started,
+                 renewed_ms = excluded.renewed_ms",
+                cells![subject, run, fence, Place::here().0, number, started(pid), now],
+            )
+            .await?;
         Ok(Self { subject: subject.to_owned(), run: run.to_owned(), fence })
     }
 
     /// Makes sure that the lease was not lost.
-    pub(super) fn check(&self, transaction: &Transaction<'_>) -> Result<(), LedgerError> {
-        let held: bool = transaction.query_row(
-            "SELECT EXISTS (SELECT 1 FROM leases WHERE subject = ?1 AND fence = ?2)",
-            (&self.subject, self.fence),
-            |row| row.get(0),
-        )?;
-        if held { Ok(()) } else { Err(LedgerError::LostLease) }
+    pub(super) async fn check(&self, transaction: &mut Transaction<'_>) -> Result<(), LedgerError> {
+        let sql = "SELECT fence FROM leases WHERE subject = ?1 AND fence = ?2";
+        let held = transaction.row(sql, cells![&self.subject, self.fence]).await?;
+        held.map(drop).ok_or(LedgerError::LostLease)
     }
 
-    pub(super) fn give_back(&self, transaction: &Transaction<'_>) -> Result<(), LedgerError> {
-        transaction.execute(
-            "DELETE FROM leases WHERE subject = ?1 AND fence = ?2",
-            (&self.subject, self.fence),
-        )?;
+    pub(super) async fn give_back(
+        &self,
+        transaction: &mut Transaction<'_>,
+    ) -> Result<(), LedgerError> {
+        let sql = "DELETE FROM leases WHERE subject = ?1 AND fence = ?2";
+        transaction.execute(sql, cells![&self.subject, self.fence]).await?;
         Ok(())
+    }
+
+    /// What it is about.
+    pub(super) fn part(&self) -> Part<'_> {
+        Part::Subject(&self.subject)
     }
 }
 
@@ -107,50 +119,54 @@ impl Ledger {
     /// # Errors
     ///
     /// [`LedgerError::LostLease`] if another process has taken it over.
-    pub(crate) fn renew(&self, lease: &Lease) -> Result<(), LedgerError> {
-        self.transaction(|transaction| {
-            lease.check(transaction)?;
-            transaction.execute(
-                "UPDATE leases SET renewed_ms = ?2 WHERE subject = ?1",
-                (&lease.subject, now_ms()),
-            )?;
+    pub(crate) async fn renew(&self, lease: &Lease) -> Result<(), LedgerError> {
+        self.transaction(lease.part(), async |transaction| {
+            lease.check(transaction).await?;
+            let now = transaction.now_ms().await?;
+            let sql = "UPDATE leases SET renewed_ms = ?2 WHERE subject = ?1";
+            transaction.execute(sql, cells![&lease.subject, now]).await?;
             Ok(())
         })
+        .await
     }
 }
 
 /// Who has a lease.
 pub(super) struct Holder {
     pub(super) run: String,
-    host: String,
+    place: Place,
     pid: i64,
     started: i64,
-    renewed_ms: i64,
+    /// How long ago it said that it is there, in milliseconds.
+    silent_ms: i64,
+    /// Whether the ledger is a file, which processes of one machine share.
+    local: bool,
 }
 
 impl Holder {
-    pub(super) fn of(connection: &Connection, subject: &str) -> Result<Option<Self>, LedgerError> {
-        let holder = connection
-            .query_row(
-                "SELECT run, host, pid, started, renewed_ms FROM leases WHERE subject = ?1",
-                [subject],
-                |row| {
-                    Ok(Self {
-                        run: row.get(0)?,
-                        host: row.get(1)?,
-                        pid: row.get(2)?,
-                        started: row.get(3)?,
-                        renewed_ms: row.get(4)?,
-                    })
-                },
-            )
-            .optional()?;
-        Ok(holder)
+    pub(super) async fn of(
+        transaction: &mut Transaction<'_>,
+        subject: &str,
+    ) -> Result<Option<Self>, LedgerError> {
+        let sql = "SELECT run, host, pid, started, renewed_ms FROM leases WHERE subject = ?1";
+        let Some(row) = transaction.row(sql, cells![subject]).await? else { return Ok(None) };
+        let now = transaction.now_ms().await?;
+        Ok(Some(Self {
+            run: row.get(0)?,
+            place: Place(row.get(1)?),
+            pid: row.get(2)?,
+            started: row.get(3)?,
+            silent_ms: now.saturating_sub(row.get(4)?),
+            local: transaction.is_local(),
+        }))
     }
 
     pub(super) fn is_alive(&self) -> bool {
-        if self.host != host() {
-            return now_ms().saturating_sub(self.renewed_ms) < EXPIRY_MS;
+        let here = Place::here();
+        if self.place != here && !(self.local && self.place.was_known_as(&here)) {
+            // A file is not shared by machines: the process was here before the machine was started again.
+            let before = self.local && self.place.was_before(&here);
+            return !before && self.silent_ms < EXPIRY_MS;
         }
         // A process of another user cannot be signalled, and is there.
         let pid = i32::try_from(self.pid).ok().and_then(Pid::from_raw);
@@ -160,12 +176,49 @@ impl Holder {
     }
 
     fn busy(self) -> LedgerError {
-        LedgerError::Busy { run: self.run, pid: self.pid, host: self.host }
+        LedgerError::Busy { run: self.run, pid: self.pid, host: self.place.name().to_owned() }
     }
 }
 
-fn host() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
+/// Where numbers of processes mean the same: `NAME BOOT PROCESSES`, the machine's name, when it was
+/// started (a UUID), and its namespace of processes. Two containers can have one name, or one machine.
+#[derive(Debug, PartialEq, Eq)]
+struct Place(String);
+
+impl Place {
+    #[expect(clippy::disallowed_methods, reason = "/proc is no file that anybody grants")]
+    fn here() -> Self {
+        let name = rustix::system::uname().nodename().to_string_lossy().replace(' ', "-");
+        let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
+        let processes = std::fs::read_link("/proc/self/ns/pid");
+        match (boot, processes) {
+            (Ok(boot), Ok(processes)) => {
+                Self(format!("{name} {} {}", boot.trim(), processes.display()))
+            }
+            // No Linux lacks them. Where they are missing no process is near enough to be looked for.
+            _ => Self(format!("{name} unknown {}", std::process::id())),
+        }
+    }
+
+    fn name(&self) -> &str {
+        self.0.split(' ').next().unwrap_or_default()
+    }
+
+    /// Whether this is how an earlier coffer called `here`: by its name alone.
+    fn was_known_as(&self, here: &Self) -> bool {
+        self.0 == here.name()
+    }
+
+    /// Whether this is `here` before the machine was started again.
+    fn was_before(&self, here: &Self) -> bool {
+        let words = |place: &Self| {
+            let mut words = place.0.split(' ').map(str::to_owned);
+            (words.next(), words.next(), words.next())
+        };
+        let ((name, boot, processes), (its_name, its_boot, its_processes)) =
+            (words(self), words(here));
+        name == its_name && processes == its_processes && boot.is_some() && boot != its_boot
+    }
 }
 
 /// When a process was started, in ticks since the machine was, so that another process that got the same

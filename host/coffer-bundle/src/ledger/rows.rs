@@ -1,9 +1,9 @@
 //! Reading: installations, their runs and the values of these.
 
 use super::record::{Address, Installation, Kept, Run};
-use super::{Ledger, LedgerError};
+use super::sql::{Cell, Row, Transaction, bad, cells};
+use super::{Ledger, LedgerError, Part};
 use coffer_host::grants::Reference;
-use rusqlite::{Connection, OptionalExtension as _, Row, ToSql};
 use std::collections::BTreeMap;
 
 impl Ledger {
@@ -12,8 +12,14 @@ impl Ledger {
     /// # Errors
     ///
     /// [`LedgerError::NotFound`] if there is none of this name.
-    pub fn installation(&self, namespace: &str, name: &str) -> Result<Installation, LedgerError> {
-        find(&self.connection(), namespace, name)?
+    pub async fn installation(
+        &self,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Installation, LedgerError> {
+        let part = Part::Installation { namespace, name };
+        self.look(part, async |transaction| find(transaction, namespace, name).await)
+            .await?
             .ok_or_else(|| LedgerError::NotFound { what: "installation", name: name.to_owned() })
     }
 
@@ -22,14 +28,15 @@ impl Ledger {
     /// # Errors
     ///
     /// [`LedgerError`].
-    pub fn installations(&self, namespace: Option<&str>) -> Result<Vec<Installation>, LedgerError> {
-        let connection = self.connection();
-        let mut statement = connection.prepare(&format!(
-            "SELECT {INSTALLATION} FROM installations WHERE ?1 IS NULL OR namespace = ?1
-             ORDER BY namespace, name"
-        ))?;
-        let rows = statement.query_map([namespace], installation)?;
-        Ok(rows.collect::<Result<_, _>>()?)
+    pub async fn installations(
+        &self,
+        namespace: Option<&str>,
+    ) -> Result<Vec<Installation>, LedgerError> {
+        let sql = format!(
+            "SELECT {INSTALLATION} FROM installations
+             WHERE CAST(?1 AS TEXT) IS NULL OR namespace = ?1 ORDER BY namespace, name"
+        );
+        self.read(Part::All, &sql, cells![namespace], installation).await
     }
 
     /// The runs of an installation, the newest first.
@@ -37,12 +44,9 @@ impl Ledger {
     /// # Errors
     ///
     /// [`LedgerError`].
-    pub fn runs(&self, installation: &str) -> Result<Vec<Run>, LedgerError> {
-        let connection = self.connection();
-        let mut statement = connection
-            .prepare(&format!("SELECT {RUN} FROM runs WHERE installation = ?1 ORDER BY id DESC"))?;
-        let rows = statement.query_map([installation], run)?;
-        Ok(rows.collect::<Result<_, _>>()?)
+    pub async fn runs(&self, installation: &str) -> Result<Vec<Run>, LedgerError> {
+        let sql = format!("SELECT {RUN} FROM runs WHERE installation = ?1 ORDER BY id DESC");
+        self.read(Part::Subject(installation), &sql, cells![installation], run).await
     }
 
     /// The newest value of each output of an installation, with the run that produced it.
@@ -50,19 +54,18 @@ impl Ledger {
     /// # Errors
     ///
     /// [`LedgerError`].
-    pub fn outputs(
+    pub async fn outputs(
         &self,
         installation: &str,
     ) -> Result<BTreeMap<String, (String, Kept)>, LedgerError> {
-        let connection = self.connection();
-        let mut statement = connection.prepare(
-            "SELECT o.name, max(o.run), o.plain, s.store, s.key, NULL, NULL, NULL FROM outputs o
+        let sql = "SELECT o.name, o.run, o.plain, s.store, s.key, NULL, NULL, NULL FROM outputs o
              JOIN runs r ON r.id = o.run LEFT JOIN secrets s ON s.id = o.secret
-             WHERE r.installation = ?1 GROUP BY o.name",
-        )?;
-        let rows = statement
-            .query_map([installation], |row| Ok((row.get(0)?, (row.get(1)?, kept(row, 2)?))))?;
-        Ok(rows.collect::<Result<_, _>>()?)
+             WHERE r.installation = ?1 ORDER BY o.run";
+        let read = |row: &Row| Ok((row.get(0)?, (row.get(1)?, kept(row, 2)?)));
+        let parameters = cells![installation];
+        let outputs = self.read(Part::Subject(installation), sql, parameters, read).await?;
+        // What a later run produced takes the place of what an earlier one did.
+        Ok(outputs.into_iter().collect())
     }
 
     /// The parameters that were given to an installation.
@@ -70,12 +73,17 @@ impl Ledger {
     /// # Errors
     ///
     /// [`LedgerError`].
-    pub fn overrides(&self, installation: &str) -> Result<BTreeMap<String, Kept>, LedgerError> {
+    pub async fn overrides(
+        &self,
+        installation: &str,
+    ) -> Result<BTreeMap<String, Kept>, LedgerError> {
         self.named(
+            Part::Subject(installation),
             "SELECT o.name, o.plain, s.store, s.key, NULL, NULL, NULL FROM overrides o
              LEFT JOIN secrets s ON s.id = o.secret WHERE o.installation = ?1",
-            &[&installation],
+            cells![installation],
         )
+        .await
     }
 
     /// What a run was given: its parameters, or its credentials.
@@ -83,12 +91,18 @@ impl Ledger {
     /// # Errors
     ///
     /// [`LedgerError`].
-    pub fn inputs(&self, run: &str, kind: &str) -> Result<BTreeMap<String, Kept>, LedgerError> {
+    pub async fn inputs(
+        &self,
+        run: &str,
+        kind: &str,
+    ) -> Result<BTreeMap<String, Kept>, LedgerError> {
         self.named(
+            Part::Run(run),
             "SELECT i.name, i.plain, s.store, s.key, i.store, i.source, i.key FROM inputs i
              LEFT JOIN secrets s ON s.id = i.secret WHERE i.run = ?1 AND i.kind = ?2",
-            &[&run, &kind],
+            cells![run, kind],
         )
+        .await
     }
 
     /// The sets that an installation uses, in their order.
@@ -96,18 +110,15 @@ impl Ledger {
     /// # Errors
     ///
     /// [`LedgerError`].
-    pub fn installation_sets(
+    pub async fn installation_sets(
         &self,
         installation: &str,
         kind: &str,
     ) -> Result<Vec<String>, LedgerError> {
-        let connection = self.connection();
-        let mut statement = connection.prepare(
-            "SELECT name FROM installation_sets WHERE installation = ?1 AND kind = ?2
-             ORDER BY position",
-        )?;
-        let rows = statement.query_map([installation, kind], |row| row.get(0))?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        let sql = "SELECT name FROM installation_sets WHERE installation = ?1 AND kind = ?2
+             ORDER BY position";
+        let parameters = cells![installation, kind];
+        self.read(Part::Subject(installation), sql, parameters, |row| row.get(0)).await
     }
 
     /// Where everything is that coffer itself keeps in stores.
@@ -115,58 +126,55 @@ impl Ledger {
     /// # Errors
     ///
     /// [`LedgerError`].
-    pub fn addresses(&self) -> Result<Vec<Address>, LedgerError> {
-        let connection = self.connection();
-        let mut statement = connection.prepare("SELECT store, key FROM secrets ORDER BY 1, 2")?;
-        let rows = statement.query_map([], address)?;
-        Ok(rows.collect::<Result<_, _>>()?)
+    pub async fn addresses(&self) -> Result<Vec<Address>, LedgerError> {
+        let sql = "SELECT store, key FROM secrets ORDER BY store, key";
+        self.read(Part::All, sql, cells![], address).await
     }
 
-    fn named(
+    async fn named(
         &self,
+        part: Part<'_>,
         sql: &str,
-        parameters: &[&dyn ToSql],
+        parameters: &[Cell],
     ) -> Result<BTreeMap<String, Kept>, LedgerError> {
-        let connection = self.connection();
-        let mut statement = connection.prepare(sql)?;
-        let rows = statement.query_map(parameters, |row| Ok((row.get(0)?, kept(row, 1)?)))?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        let read = |row: &Row| Ok((row.get(0)?, kept(row, 1)?));
+        Ok(self.read(part, sql, parameters, read).await?.into_iter().collect())
     }
 }
 
-pub(super) fn find(
-    connection: &Connection,
+pub(super) async fn find(
+    transaction: &mut Transaction<'_>,
     namespace: &str,
     name: &str,
 ) -> Result<Option<Installation>, LedgerError> {
     let sql =
         format!("SELECT {INSTALLATION} FROM installations WHERE namespace = ?1 AND name = ?2");
-    Ok(connection.query_row(&sql, [namespace, name], installation).optional()?)
+    transaction.row(&sql, cells![namespace, name]).await?.as_ref().map(installation).transpose()
 }
 
 /// Reads `plain, secret's store, secret's key, store, source, key`, from column `first` on.
-pub(super) fn kept(row: &Row<'_>, first: usize) -> rusqlite::Result<Kept> {
-    if let Some(plain) = row.get::<_, Option<String>>(first)? {
-        return Ok(Kept::Plain(serde_json::from_str(&plain).map_err(|error| bad(first, error))?));
+pub(super) fn kept(row: &Row, first: usize) -> Result<Kept, LedgerError> {
+    if let Some(plain) = row.get::<Option<String>>(first)? {
+        return Ok(Kept::Plain(serde_json::from_str(&plain).map_err(|_| bad(first))?));
     }
-    if let Some(key) = row.get::<_, Option<String>>(first + 2)? {
+    if let Some(key) = row.get::<Option<String>>(first + 2)? {
         return Ok(Kept::Secret(Address { store: row.get(first + 1)?, key }));
     }
     let source: String = row.get(first + 4)?;
-    let source = source.parse().map_err(|error| bad(first + 4, error))?;
-    let reference = Reference::new(source, row.get::<_, String>(first + 5)?)
-        .map_err(|error| bad(first + 5, error))?;
-    let store = row.get::<_, Option<String>>(first + 3)?.unwrap_or_default();
+    let source = source.parse().map_err(|_| bad(first + 4))?;
+    let reference =
+        Reference::new(source, row.get::<String>(first + 5)?).map_err(|_| bad(first + 5))?;
+    let store = row.get::<Option<String>>(first + 3)?.unwrap_or_default();
     Ok(Kept::Outside { store, reference })
 }
 
-pub(super) fn address(row: &Row<'_>) -> rusqlite::Result<Address> {
+pub(super) fn address(row: &Row) -> Result<Address, LedgerError> {
     Ok(Address { store: row.get(0)?, key: row.get(1)? })
 }
 
 const INSTALLATION: &str = "id, namespace, name, state, created_ms";
 
-fn installation(row: &Row<'_>) -> rusqlite::Result<Installation> {
+fn installation(row: &Row) -> Result<Installation, LedgerError> {
     Ok(Installation {
         id: row.get(0)?,
         namespace: row.get(1)?,
@@ -180,33 +188,23 @@ const RUN: &str =
     "id, action, bundle, bundle_path, bundle_digest, driver, status, exit_code, message,
     started_ms, finished_ms";
 
-fn run(row: &Row<'_>) -> rusqlite::Result<Run> {
+fn run(row: &Row) -> Result<Run, LedgerError> {
     Ok(Run {
         id: row.get(0)?,
         action: row.get(1)?,
-        bundle: serde_json::from_str(&row.get::<_, String>(2)?).map_err(|error| bad(2, error))?,
+        bundle: serde_json::from_str(&row.get::<String>(2)?).map_err(|_| bad(2))?,
         bundle_path: row.get(3)?,
         bundle_digest: row.get(4)?,
         driver: row.get(5)?,
         status: word(row, 6)?,
-        exit_code: row.get(7)?,
+        exit_code: row.get::<Option<i64>>(7)?.and_then(|code| code.try_into().ok()),
         message: row.get(8)?,
         started_ms: row.get(9)?,
         finished_ms: row.get(10)?,
     })
 }
 
-fn word<T: std::str::FromStr<Err = ()>>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
+fn word<T: std::str::FromStr<Err = ()>>(row: &Row, column: usize) -> Result<T, LedgerError> {
     let text: String = row.get(column)?;
-    text.parse().map_err(|()| {
-        rusqlite::Error::InvalidColumnType(
-            column,
-            "a word of the ledger".into(),
-            rusqlite::types::Type::Text,
-        )
-    })
-}
-
-fn bad(column: usize, error: impl std::error::Error + Send + Sync + 'static) -> rusqlite::Error {
-    rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, Box::new(error))
+    text.parse().map_err(|()| bad(column))
 }

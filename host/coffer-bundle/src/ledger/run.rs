@@ -9,8 +9,8 @@
 use super::deletion::{doom, forget_unused};
 use super::record::{Address, Kept, Status};
 use super::rows::{address, find};
-use super::{Installation, Lease, Ledger, LedgerError, State, now_ms};
-use rusqlite::{OptionalExtension as _, Transaction};
+use super::sql::{Row, Transaction, cells};
+use super::{Installation, Lease, Ledger, LedgerError, Part, State};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -45,7 +45,7 @@ impl Ledger {
     ///
     /// [`LedgerError::Busy`] or [`LedgerError::Unfinished`] if another run of it has begun,
     /// [`LedgerError::Deleting`] if it is being deleted.
-    pub(crate) fn begin(&self, beginning: &Beginning<'_>) -> Result<Lease, LedgerError> {
+    pub(crate) async fn begin(&self, beginning: &Beginning<'_>) -> Result<Lease, LedgerError> {
         let Beginning {
             namespace,
             name,
@@ -57,8 +57,10 @@ impl Ledger {
             bundle_digest,
             intents,
         } = beginning;
-        self.transaction(|transaction| {
-            let id = match find(transaction, namespace, name)? {
+        let part = Part::Installation { namespace, name };
+        self.transaction(part, async |transaction| {
+            let now = transaction.now_ms().await?;
+            let id = match find(transaction, namespace, name).await? {
                 Some(Installation { state: State::Deleting, .. }) => {
                     return Err(LedgerError::Deleting);
                 }
@@ -66,15 +68,14 @@ impl Ledger {
                 None => {
                     transaction.execute(
                         "INSERT INTO installations VALUES (?1, ?2, ?3, 'active', ?4)",
-                        (run, namespace, name, now_ms()),
-                    )?;
+                        cells![run, namespace, name, now],).await?;
                     (*run).to_owned()
                 }
             };
-            let lease = Lease::take(transaction, &id, run)?;
+            let lease = Lease::take(transaction, &id, run).await?;
             transaction.execute(
                 "INSERT INTO runs VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'preparing', NULL, NULL, ?8, NULL)",
-                (
+                cells![
                     run,
                     &id,
                     action,
@@ -82,12 +83,12 @@ impl Ledger {
                     bundle_path,
                     bundle_digest,
                     driver,
-                    now_ms(),
-                ),
-            )?;
-            intend(transaction, &lease, "installation", intents)?;
+                    now,
+                ],).await?;
+            intend(transaction, &lease, "installation", intents).await?;
             Ok(lease)
         })
+        .await
     }
 
     /// The parameters' secrets are held, and the entry point is about to run.
@@ -95,47 +96,55 @@ impl Ledger {
     /// # Errors
     ///
     /// [`LedgerError::LostLease`], or another; the entry point must not run then.
-    pub(crate) fn start(
+    pub(crate) async fn start(
         &self,
         lease: &Lease,
         inputs: &[(&'static str, String, Kept)],
         overrides: &BTreeMap<String, Kept>,
         sets: &[(&'static str, Vec<String>)],
     ) -> Result<(), LedgerError> {
-        self.transaction(|transaction| {
-            lease.check(transaction)?;
-            hold(transaction, lease)?;
+        self.transaction(lease.part(), async |transaction| {
+            lease.check(transaction).await?;
+            hold(transaction, lease).await?;
             for (kind, name, kept) in inputs {
-                let (plain, secret, outside) = columns(transaction, kept)?;
+                let (plain, secret, outside) = columns(transaction, kept).await?;
                 let (store, source, key) = outside.unzip();
-                transaction.execute(
-                    "INSERT INTO inputs VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-                    (&lease.run, kind, name, plain, secret, store, source, key),
-                )?;
+                transaction
+                    .execute(
+                        "INSERT INTO inputs VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                        cells![&lease.run, kind, name, plain, secret, store, source, key],
+                    )
+                    .await?;
             }
             for (name, kept) in overrides {
-                let (plain, secret, _) = columns(transaction, kept)?;
+                let (plain, secret, _) = columns(transaction, kept).await?;
                 transaction.execute(
-                    "INSERT OR REPLACE INTO overrides VALUES (?1, ?2, ?3, ?4)",
-                    (&lease.subject, name, plain, secret),
-                )?;
+                    "INSERT INTO overrides VALUES (?1, ?2, ?3, ?4) ON CONFLICT (installation, name)
+                     DO UPDATE SET plain = excluded.plain, secret = excluded.secret",
+                    cells![&lease.subject, name, plain, secret],).await?;
             }
             for (kind, names) in sets {
-                transaction.execute(
-                    "DELETE FROM installation_sets WHERE installation = ?1 AND kind = ?2",
-                    (&lease.subject, kind),
-                )?;
+                transaction
+                    .execute(
+                        "DELETE FROM installation_sets WHERE installation = ?1 AND kind = ?2",
+                        cells![&lease.subject, kind],
+                    )
+                    .await?;
                 for (position, name) in (0_i64..).zip(names) {
-                    transaction.execute(
-                        "INSERT INTO installation_sets VALUES (?1, ?2, ?3, ?4)",
-                        (&lease.subject, kind, position, name),
-                    )?;
+                    transaction
+                        .execute(
+                            "INSERT INTO installation_sets VALUES (?1, ?2, ?3, ?4)",
+                            cells![&lease.subject, kind, position, name],
+                        )
+                        .await?;
                 }
             }
             transaction
-                .execute("UPDATE runs SET status = 'running' WHERE id = ?1", [&lease.run])?;
+                .execute("UPDATE runs SET status = 'running' WHERE id = ?1", cells![&lease.run])
+                .await?;
             Ok(())
         })
+        .await
     }
 
     /// The outputs' secrets are about to be put.
@@ -143,11 +152,16 @@ impl Ledger {
     /// # Errors
     ///
     /// [`LedgerError::LostLease`], or another; nothing must be put then.
-    pub(crate) fn intend(&self, lease: &Lease, intents: &[Address]) -> Result<(), LedgerError> {
-        self.transaction(|transaction| {
-            lease.check(transaction)?;
-            intend(transaction, lease, "installation", intents)
+    pub(crate) async fn intend(
+        &self,
+        lease: &Lease,
+        intents: &[Address],
+    ) -> Result<(), LedgerError> {
+        self.transaction(lease.part(), async |transaction| {
+            lease.check(transaction).await?;
+            intend(transaction, lease, "installation", intents).await
         })
+        .await
     }
 
     /// The outputs' secrets are held, and the run has ended.
@@ -155,35 +169,39 @@ impl Ledger {
     /// # Errors
     ///
     /// [`LedgerError::LostLease`], or another; the outputs are still in the spool then.
-    pub(crate) fn finish(&self, lease: &Lease, ending: &Ending<'_>) -> Result<(), LedgerError> {
+    pub(crate) async fn finish(
+        &self,
+        lease: &Lease,
+        ending: &Ending<'_>,
+    ) -> Result<(), LedgerError> {
         let Ending { status, exit_code, message, outputs } = ending;
-        self.transaction(|transaction| {
-            lease.check(transaction)?;
-            hold(transaction, lease)?;
+        self.transaction(lease.part(), async |transaction| {
+            lease.check(transaction).await?;
+            hold(transaction, lease).await?;
             for (name, kept) in *outputs {
-                let (plain, secret, _) = columns(transaction, kept)?;
+                let (plain, secret, _) = columns(transaction, kept).await?;
                 transaction.execute(
                     "INSERT INTO outputs VALUES (?1, ?2, ?3, ?4)",
-                    (&lease.run, name, plain, secret),
-                )?;
+                    cells![&lease.run, name, plain, secret],).await?;
             }
-            let action: String = transaction.query_row(
-                "UPDATE runs SET status = ?2, exit_code = ?3, message = ?4, finished_ms = ?5
-                 WHERE id = ?1 RETURNING action",
-                (&lease.run, status.name(), exit_code, message, now_ms()),
-                |row| row.get(0),
-            )?;
+            let now = transaction.now_ms().await?;
+            let sql = "UPDATE runs SET status = ?2, exit_code = ?3, message = ?4, finished_ms = ?5
+                 WHERE id = ?1 RETURNING action";
+            let code = exit_code.map(i64::from);
+            let parameters = cells![&lease.run, status.name(), code, *message, now];
+            let ended = transaction.row(sql, parameters).await?.ok_or(LedgerError::LostLease)?;
+            let action: String = ended.get(0)?;
             if *status == Status::Succeeded {
                 let state = if action == "uninstall" { "uninstalled" } else { "active" };
                 // A run that is put right late does not undo what a later one did.
                 transaction.execute(
                     "UPDATE installations SET state = ?2 WHERE id = ?1 AND NOT EXISTS (
                          SELECT 1 FROM runs WHERE installation = ?1 AND id > ?3 AND status = 'succeeded')",
-                    (&lease.subject, state, &lease.run),
-                )?;
+                    cells![&lease.subject, state, &lease.run],).await?;
             }
-            lease.give_back(transaction)
+            lease.give_back(transaction).await
         })
+        .await
     }
 
     /// The outputs could not be put; they wait in the spool, and the lease is given back.
@@ -191,15 +209,22 @@ impl Ledger {
     /// # Errors
     ///
     /// [`LedgerError`]; whoever recovers finds the lease of a process that is gone.
-    pub(crate) fn leave_unsaved(&self, lease: &Lease, message: &str) -> Result<(), LedgerError> {
-        self.transaction(|transaction| {
-            lease.check(transaction)?;
-            transaction.execute(
-                "UPDATE runs SET status = 'unsaved', message = ?2 WHERE id = ?1",
-                (&lease.run, message),
-            )?;
-            lease.give_back(transaction)
+    pub(crate) async fn leave_unsaved(
+        &self,
+        lease: &Lease,
+        message: &str,
+    ) -> Result<(), LedgerError> {
+        self.transaction(lease.part(), async |transaction| {
+            lease.check(transaction).await?;
+            transaction
+                .execute(
+                    "UPDATE runs SET status = 'unsaved', message = ?2 WHERE id = ?1",
+                    cells![&lease.run, message],
+                )
+                .await?;
+            lease.give_back(transaction).await
         })
+        .await
     }
 
     /// The secrets that a run intended to put and that are not referred to.
@@ -207,12 +232,9 @@ impl Ledger {
     /// # Errors
     ///
     /// [`LedgerError`].
-    pub(crate) fn intended(&self, run: &str) -> Result<Vec<Address>, LedgerError> {
-        let connection = self.connection();
-        let mut statement = connection
-            .prepare("SELECT store, key FROM secrets WHERE run = ?1 AND state = 'intended'")?;
-        let rows = statement.query_map([run], address)?;
-        Ok(rows.collect::<Result<_, _>>()?)
+    pub(crate) async fn intended(&self, run: &str) -> Result<Vec<Address>, LedgerError> {
+        let sql = "SELECT store, key FROM secrets WHERE run = ?1 AND state = 'intended'";
+        self.read(Part::Run(run), sql, cells![run], address).await
     }
 
     /// Takes a run back of which nothing ran. Its secrets were deleted, save those in `left`, which are
@@ -221,15 +243,20 @@ impl Ledger {
     /// # Errors
     ///
     /// [`LedgerError`]; whoever recovers takes it back then.
-    pub(crate) fn take_back(&self, lease: &Lease, left: &[Address]) -> Result<(), LedgerError> {
-        self.transaction(|transaction| {
-            lease.check(transaction)?;
-            doom(transaction, left)?;
-            forget_intended(transaction, lease)?;
-            transaction.execute("DELETE FROM runs WHERE id = ?1", [&lease.run])?;
-            forget_unused(transaction, &lease.subject)?;
-            lease.give_back(transaction)
+    pub(crate) async fn take_back(
+        &self,
+        lease: &Lease,
+        left: &[Address],
+    ) -> Result<(), LedgerError> {
+        self.transaction(lease.part(), async |transaction| {
+            lease.check(transaction).await?;
+            doom(transaction, left).await?;
+            forget_intended(transaction, lease).await?;
+            transaction.execute("DELETE FROM runs WHERE id = ?1", cells![&lease.run]).await?;
+            forget_unused(transaction, &lease.subject).await?;
+            lease.give_back(transaction).await
         })
+        .await
     }
 
     /// The runs that have not ended, with their installations. Those whose process is there are among them.
@@ -237,12 +264,9 @@ impl Ledger {
     /// # Errors
     ///
     /// [`LedgerError`].
-    pub(crate) fn unfinished(&self) -> Result<Vec<(String, String)>, LedgerError> {
-        let connection = self.connection();
-        let mut statement = connection
-            .prepare("SELECT installation, id FROM runs WHERE finished_ms IS NULL ORDER BY id")?;
-        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        Ok(rows.collect::<Result<_, _>>()?)
+    pub(crate) async fn unfinished(&self) -> Result<Vec<(String, String)>, LedgerError> {
+        let sql = "SELECT installation, id FROM runs WHERE finished_ms IS NULL ORDER BY id";
+        self.read(Part::All, sql, cells![], |row| Ok((row.get(0)?, row.get(1)?))).await
     }
 
     /// Takes the lease of a run over whose process is gone, with the status that the run has now; `None`
@@ -252,29 +276,24 @@ impl Ledger {
     /// # Errors
     ///
     /// [`LedgerError::Busy`] if its process is there.
-    pub(crate) fn take_over_run(
+    pub(crate) async fn take_over_run(
         &self,
         subject: &str,
         run: &str,
     ) -> Result<Option<(Lease, Status)>, LedgerError> {
-        self.transaction(|transaction| {
-            let lease = Lease::take_over(transaction, subject, run)?;
+        self.transaction(Part::Subject(subject), async |transaction| {
+            let lease = Lease::take_over(transaction, subject, run).await?;
             // Asked only now: whoever had the lease may have ended the run meanwhile.
-            let found: Option<(String, bool)> = transaction
-                .query_row(
-                    "SELECT status, finished_ms IS NULL FROM runs WHERE id = ?1",
-                    [run],
-                    |row| Ok((row.get(0)?, row.get(1)?)),
-                )
-                .optional()?;
-            let found = found
-                .map(|(status, open)| (status.parse().unwrap_or(Status::Interrupted), open))
-                .filter(|(status, open)| *open || *status == Status::Interrupted);
-            match found {
-                Some((status, _)) => Ok(Some((lease, status))),
-                None => lease.give_back(transaction).map(|()| None),
+            let sql = "SELECT status, finished_ms FROM runs WHERE id = ?1";
+            if let Some(row) = transaction.row(sql, cells![run]).await? {
+                let (status, finished) = (status(&row, 0)?, row.get::<Option<i64>>(1)?);
+                if finished.is_none() || status == Status::Interrupted {
+                    return Ok(Some((lease, status)));
+                }
             }
+            lease.give_back(transaction).await.map(|()| None)
         })
+        .await
     }
 
     /// Takes the lease of an installation or a set over whose holder is gone.
@@ -282,8 +301,15 @@ impl Ledger {
     /// # Errors
     ///
     /// [`LedgerError::Busy`] if it is not.
-    pub(crate) fn take_over(&self, subject: &str, operation: &str) -> Result<Lease, LedgerError> {
-        self.transaction(|transaction| Lease::take_over(transaction, subject, operation))
+    pub(crate) async fn take_over(
+        &self,
+        subject: &str,
+        operation: &str,
+    ) -> Result<Lease, LedgerError> {
+        self.transaction(Part::Subject(subject), async |transaction| {
+            Lease::take_over(transaction, subject, operation).await
+        })
+        .await
     }
 
     /// The installation and the status of a run, if there is such a run.
@@ -291,20 +317,20 @@ impl Ledger {
     /// # Errors
     ///
     /// [`LedgerError`].
-    pub(crate) fn run(&self, run: &str) -> Result<Option<(String, Status)>, LedgerError> {
-        let connection = self.connection();
-        let found = connection.query_row(
-            "SELECT installation, status FROM runs WHERE id = ?1",
-            [run],
-            |row| Ok((row.get(0)?, row.get::<_, String>(1)?)),
-        );
-        let found = found.optional()?;
-        Ok(found.map(|(id, status)| (id, status.parse().unwrap_or(Status::Interrupted))))
+    pub(crate) async fn run(&self, run: &str) -> Result<Option<(String, Status)>, LedgerError> {
+        let sql = "SELECT installation, status FROM runs WHERE id = ?1";
+        let read = |row: &Row| Ok((row.get(0)?, status(row, 1)?));
+        Ok(self.read(Part::Run(run), sql, cells![run], read).await?.into_iter().next())
     }
 }
 
-pub(super) fn intend(
-    transaction: &Transaction<'_>,
+/// A status that this coffer does not know is one of a run that did not end as it should.
+fn status(row: &Row, column: usize) -> Result<Status, LedgerError> {
+    Ok(row.get::<String>(column)?.parse().unwrap_or(Status::Interrupted))
+}
+
+pub(super) async fn intend(
+    transaction: &mut Transaction<'_>,
     lease: &Lease,
     owner: &'static str,
     intents: &[Address],
@@ -316,28 +342,34 @@ pub(super) fn intend(
             &format!(
                 "INSERT INTO secrets (store, key, state, {owner}, run) VALUES (?1, ?2, 'intended', ?3, ?4)
                  ON CONFLICT (store, key) DO UPDATE SET state = 'intended'
-                 WHERE state = 'doomed' AND run = excluded.run AND {owner} = excluded.{owner}"
+                 WHERE secrets.state = 'doomed' AND secrets.run = excluded.run
+                 AND secrets.{owner} = excluded.{owner}"
             ),
-            (store, key, &lease.subject, &lease.run),
-        )?;
+            cells![store, key, &lease.subject, &lease.run],).await?;
     }
     Ok(())
 }
 
-pub(super) fn hold(transaction: &Transaction<'_>, lease: &Lease) -> Result<(), LedgerError> {
-    transaction.execute(
-        "UPDATE secrets SET state = 'held' WHERE run = ?1 AND state = 'intended'",
-        [&lease.run],
-    )?;
-    Ok(())
-}
-
-pub(super) fn forget_intended(
-    transaction: &Transaction<'_>,
+pub(super) async fn hold(
+    transaction: &mut Transaction<'_>,
     lease: &Lease,
 ) -> Result<(), LedgerError> {
     transaction
-        .execute("DELETE FROM secrets WHERE run = ?1 AND state = 'intended'", [&lease.run])?;
+        .execute(
+            "UPDATE secrets SET state = 'held' WHERE run = ?1 AND state = 'intended'",
+            cells![&lease.run],
+        )
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn forget_intended(
+    transaction: &mut Transaction<'_>,
+    lease: &Lease,
+) -> Result<(), LedgerError> {
+    transaction
+        .execute("DELETE FROM secrets WHERE run = ?1 AND state = 'intended'", cells![&lease.run])
+        .await?;
     Ok(())
 }
 
@@ -355,7 +387,10 @@ impl OutsideColumns {
     }
 }
 
-pub(super) fn columns(transaction: &Transaction<'_>, kept: &Kept) -> Result<Columns, LedgerError> {
+pub(super) async fn columns(
+    transaction: &mut Transaction<'_>,
+    kept: &Kept,
+) -> Result<Columns, LedgerError> {
     match kept {
         Kept::Outside { store, reference } => {
             let outside = (store.clone(), reference.source().name(), reference.key().to_owned());
@@ -363,18 +398,13 @@ pub(super) fn columns(transaction: &Transaction<'_>, kept: &Kept) -> Result<Colu
         }
         Kept::Plain(value) => Ok((Some(value.to_string()), None, OutsideColumns(None))),
         Kept::Secret(Address { store, key }) => {
-            let id = transaction
-                .query_row(
-                    "SELECT id FROM secrets WHERE store = ?1 AND key = ?2",
-                    [store, key],
-                    |row| row.get(0),
-                )
-                .optional()?;
+            let sql = "SELECT id FROM secrets WHERE store = ?1 AND key = ?2";
+            let id = transaction.row(sql, cells![store, key]).await?;
             let id = id.ok_or_else(|| LedgerError::NotFound {
                 what: "secret of ours",
                 name: key.clone(),
             })?;
-            Ok((None, Some(id), OutsideColumns(None)))
+            Ok((None, Some(id.get(0)?), OutsideColumns(None)))
         }
     }
 }

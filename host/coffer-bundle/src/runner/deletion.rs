@@ -13,16 +13,16 @@ impl Runner<'_> {
     /// [`RunFailure::NotUninstalled`], or [`RunFailure::Undeleted`] if a store did not delete something;
     /// [`Runner::recover`] tries again.
     pub async fn delete(&self, namespace: &str, name: &Name) -> Result<(), RunFailure> {
-        let installation = self.ledger.installation(namespace, name.as_str())?;
+        let installation = self.ledger.installation(namespace, name.as_str()).await?;
         self.recover_subject(&installation.id).await?;
-        let installation = self.ledger.installation(namespace, name.as_str())?;
+        let installation = self.ledger.installation(namespace, name.as_str()).await?;
         if installation.state == State::Active {
             return Err(RunFailure::NotUninstalled { name: name.to_string() });
         }
-        let lease = self.ledger.hold_for_deletion(&installation.id, &new_id())?;
-        self.ledger.doom_installation(&lease)?;
+        let lease = self.ledger.hold_for_deletion(&installation.id, &new_id()).await?;
+        self.ledger.doom_installation(&lease).await?;
         self.delete_doomed(&lease).await?;
-        Ok(self.ledger.forget_installation(&lease)?)
+        Ok(self.ledger.forget_installation(&lease).await?)
     }
 
     /// Deletes what is doomed of what `lease` is about. If something stays, the lease is given back.
@@ -34,7 +34,7 @@ impl Runner<'_> {
     pub(super) async fn delete_doomed(&self, lease: &Lease) -> Result<(), RunFailure> {
         let deleted = self.try_to_delete_doomed(lease).await;
         if deleted.is_err() {
-            self.release(lease);
+            self.release(lease).await;
         }
         deleted
     }
@@ -42,7 +42,7 @@ impl Runner<'_> {
     async fn try_to_delete_doomed(&self, lease: &Lease) -> Result<(), RunFailure> {
         let mut failures: Vec<CallError> = Vec::new();
         let mut closed = None;
-        for address in self.ledger.doomed(Some(lease.subject()))? {
+        for address in self.ledger.doomed(Some(lease.subject())).await? {
             (self.watch)(&Step::Delete(address.key.clone()));
             let store = match self.stores.open(&address.store).await {
                 Ok(store) => store,
@@ -52,7 +52,7 @@ impl Runner<'_> {
                 }
             };
             match store.delete(&key_of(&address)).await {
-                Ok(()) => self.ledger.forget(&address)?,
+                Ok(()) => self.ledger.forget(&address).await?,
                 Err(error) => failures.push(error),
             }
         }

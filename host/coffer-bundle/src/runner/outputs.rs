@@ -79,7 +79,7 @@ impl Runner<'_> {
                     _ => Status::Failed,
                 };
                 let message = mask.text(&error.to_string());
-                self.finish(lease, status, None, Some(&message), &BTreeMap::new())?;
+                self.finish(lease, status, None, Some(&message), &BTreeMap::new()).await?;
                 return Err(RunFailure::Driver(error));
             }
         };
@@ -141,7 +141,7 @@ impl Runner<'_> {
         let sealed = sealed.unwrap_or_else(|| self.seal(run, spooled));
         let message = format!("the outputs were not saved: {why}");
         // If this fails too, whoever recovers sees that this process is gone.
-        if let Err(error) = self.ledger.leave_unsaved(lease, &message) {
+        if let Err(error) = self.ledger.leave_unsaved(lease, &message).await {
             tracing::warn!("cannot record that the outputs were not saved: {error}");
         }
         Err(match sealed {
@@ -168,7 +168,7 @@ impl Runner<'_> {
         if !puts.is_empty() {
             let intents: Vec<Address> = puts.iter().map(|(address, _)| address.clone()).collect();
             (self.watch)(&Step::Intend);
-            let intended = self.ledger.intend(lease, &intents);
+            let intended = self.ledger.intend(lease, &intents).await;
             intended.map_err(|error| (error.to_string(), error.next()))?;
         }
         let failures = self.put_all(store, &puts).await;
@@ -176,7 +176,7 @@ impl Runner<'_> {
             let all: Vec<String> = failures.iter().map(ToString::to_string).collect();
             return Err((all.join("; "), first.next()));
         }
-        self.settle(lease, spooled).map_err(|failure| (failure.to_string(), failure.next()))
+        self.settle(lease, spooled).await.map_err(|failure| (failure.to_string(), failure.next()))
     }
 
     /// Puts what is in the spool into its store, and records how the run ended.
@@ -193,7 +193,7 @@ impl Runner<'_> {
         self.save(lease, &store, spooled).await
     }
 
-    fn settle(&self, lease: &Lease, spooled: &Spooled) -> Result<(), RunFailure> {
+    async fn settle(&self, lease: &Lease, spooled: &Spooled) -> Result<(), RunFailure> {
         let plain = spooled.plain.iter().map(|(name, value)| (name.clone(), value.clone()));
         let mut outputs: BTreeMap<String, Kept> =
             plain.map(|(name, value)| (name, Kept::Plain(value))).collect();
@@ -201,10 +201,10 @@ impl Runner<'_> {
             outputs.insert(name.clone(), kept(&address));
         }
         let status = spooled.status.parse().unwrap_or(Status::Failed);
-        self.finish(lease, status, spooled.exit_code, spooled.message.as_deref(), &outputs)
+        self.finish(lease, status, spooled.exit_code, spooled.message.as_deref(), &outputs).await
     }
 
-    pub(super) fn finish(
+    pub(super) async fn finish(
         &self,
         lease: &Lease,
         status: Status,
@@ -213,7 +213,7 @@ impl Runner<'_> {
         outputs: &BTreeMap<String, Kept>,
     ) -> Result<(), RunFailure> {
         (self.watch)(&Step::Finish);
-        Ok(self.ledger.finish(lease, &Ending { status, exit_code, message, outputs })?)
+        Ok(self.ledger.finish(lease, &Ending { status, exit_code, message, outputs }).await?)
     }
 }
 

@@ -5,7 +5,7 @@
 
 use super::{RunFailure, Runner, kept};
 use crate::bundle::{Definition, Parameter};
-use crate::ledger::{Address, Installation, Kept, KeptSet};
+use crate::ledger::{Address, Installation, Kept, KeptSet, LedgerError};
 use crate::name::Name;
 use crate::package::Package;
 use crate::runner::Request;
@@ -101,7 +101,7 @@ impl Plan {
 
 impl Runner<'_> {
     /// Chooses where everything comes from, without asking any store.
-    pub(super) fn choose(
+    pub(super) async fn choose(
         &self,
         request: &Request,
         package: &Package,
@@ -122,13 +122,17 @@ impl Runner<'_> {
             }
         }
         let (overrides, outputs) = match installation {
-            Some(Installation { id, .. }) => (self.ledger.overrides(id)?, self.ledger.outputs(id)?),
+            Some(Installation { id, .. }) => {
+                (self.ledger.overrides(id).await?, self.ledger.outputs(id).await?)
+            }
             None => Default::default(),
         };
-        let parameter_sets =
-            self.sets("parameters", request.parameter_sets.as_deref(), installation, namespace)?;
-        let credential_sets =
-            self.sets("credentials", request.credential_sets.as_deref(), installation, namespace)?;
+        let parameter_sets = self
+            .sets("parameters", request.parameter_sets.as_deref(), installation, namespace)
+            .await?;
+        let credential_sets = self
+            .sets("credentials", request.credential_sets.as_deref(), installation, namespace)
+            .await?;
 
         let mut choices = Vec::new();
         let mut missing = Vec::new();
@@ -191,7 +195,7 @@ impl Runner<'_> {
 
     /// The sets that were asked for, or else those of the last run. One that is not in the namespace is
     /// looked for in the one without a name, as Porter does.
-    fn sets(
+    async fn sets(
         &self,
         kind: &str,
         asked: Option<&[Name]>,
@@ -200,16 +204,19 @@ impl Runner<'_> {
     ) -> Result<Vec<KeptSet>, RunFailure> {
         let names: Vec<String> = match (asked, installation) {
             (Some(names), _) => names.iter().map(ToString::to_string).collect(),
-            (None, Some(installation)) => self.ledger.installation_sets(&installation.id, kind)?,
+            (None, Some(installation)) => {
+                self.ledger.installation_sets(&installation.id, kind).await?
+            }
             (None, None) => Vec::new(),
         };
-        let find = |name: &String| {
-            self.ledger
-                .set(kind, namespace, name)
-                .or_else(|_| self.ledger.set(kind, "", name))
-                .map_err(RunFailure::from)
-        };
-        names.iter().map(find).collect()
+        let mut sets = Vec::new();
+        for name in &names {
+            sets.push(match self.ledger.set(kind, namespace, name).await {
+                Err(LedgerError::NotFound { .. }) => self.ledger.set(kind, "", name).await?,
+                found => found?,
+            });
+        }
+        Ok(sets)
     }
 
     /// Gives every choice its value. New sensitive values get an address in `store`.

@@ -54,16 +54,16 @@ impl Runner<'_> {
     /// [`Recovery`].
     pub async fn recover(&self) -> Result<Recovery, RunFailure> {
         let mut recovery = Recovery::default();
-        for (subject, run) in self.ledger.unfinished()? {
+        for (subject, run) in self.ledger.unfinished().await? {
             recovery.items.extend(self.recover_run(&subject, &run).await);
         }
         recovery.items.extend(self.recover_spool(None).await?);
-        for set in self.ledger.unfinished_sets()? {
+        for set in self.ledger.unfinished_sets().await? {
             recovery.items.extend(self.recover_set(set).await);
         }
         self.recover_deletions(&mut recovery).await?;
-        self.recover_leases(None)?;
-        let unfinished = self.ledger.unfinished()?;
+        self.recover_leases(None).await?;
+        let unfinished = self.ledger.unfinished().await?;
         let running = |run: &str| unfinished.iter().any(|(_, unfinished)| unfinished == run);
         let swept = self.scratch.sweep(running).map_err(|error| RunFailure::Spool(error.into()))?;
         recovery.items.extend(swept.into_iter().map(|run| (Recovered::Files(run), Ok(()))));
@@ -72,7 +72,7 @@ impl Runner<'_> {
 
     /// Puts right what was left of one installation, before anything else is done with it.
     pub(super) async fn recover_subject(&self, subject: &str) -> Result<(), RunFailure> {
-        for (found, run) in self.ledger.unfinished()? {
+        for (found, run) in self.ledger.unfinished().await? {
             if found == subject
                 && let Some((_, result)) = self.recover_run(&found, &run).await
             {
@@ -82,7 +82,7 @@ impl Runner<'_> {
         for (_, result) in self.recover_spool(Some(subject)).await? {
             result?;
         }
-        self.recover_leases(Some(subject))
+        self.recover_leases(Some(subject)).await
     }
 
     /// Puts one run right; `None` if its process is still there, or nothing is left of it.
@@ -91,7 +91,7 @@ impl Runner<'_> {
         subject: &str,
         run: &str,
     ) -> Option<(Recovered, Result<(), RunFailure>)> {
-        let (lease, status) = match self.ledger.take_over_run(subject, run) {
+        let (lease, status) = match self.ledger.take_over_run(subject, run).await {
             Ok(Some(taken)) => taken,
             Ok(None) | Err(LedgerError::Busy { .. }) => return None,
             Err(error) => return Some((Recovered::Interrupted(run.into()), Err(error.into()))),
@@ -107,7 +107,7 @@ impl Runner<'_> {
             }
             (Ok(None), Status::Interrupted) => {
                 // Half a file, which its process was killed over.
-                self.release(&lease);
+                self.release(&lease).await;
                 let result =
                     self.spool.remove(run).map_err(|error| RunFailure::Spool(error.into()));
                 return result.err().map(|error| (Recovered::Spooled(run.into()), Err(error)));
@@ -115,7 +115,7 @@ impl Runner<'_> {
             (Ok(None), _) => (Recovered::Interrupted(run.into()), self.interrupt(&lease).await),
         };
         if result.is_err() {
-            self.release(&lease);
+            self.release(&lease).await;
         }
         Some((item, result))
     }
@@ -127,7 +127,7 @@ impl Runner<'_> {
     ) -> Result<Vec<(Recovered, Result<(), RunFailure>)>, RunFailure> {
         let mut items = Vec::new();
         for run in self.spool.runs()? {
-            let found = self.ledger.run(&run)?;
+            let found = self.ledger.run(&run).await?;
             let subject = found.as_ref().map(|(subject, _)| subject.as_str());
             if only.is_some() && subject != only {
                 continue;
@@ -156,13 +156,13 @@ impl Runner<'_> {
 
     /// Gives back leases that nothing else would: whoever had them deleted something, and was killed
     /// when that was done.
-    fn recover_leases(&self, only: Option<&str>) -> Result<(), RunFailure> {
-        for subject in self.ledger.abandoned()? {
+    async fn recover_leases(&self, only: Option<&str>) -> Result<(), RunFailure> {
+        for subject in self.ledger.abandoned().await? {
             if only.is_some_and(|only| only != subject) {
                 continue;
             }
-            match self.ledger.take_over(&subject, &new_id()) {
-                Ok(lease) => self.ledger.forget_unused_installation(&lease)?,
+            match self.ledger.take_over(&subject, &new_id()).await {
+                Ok(lease) => self.ledger.forget_unused_installation(&lease).await?,
                 Err(LedgerError::Busy { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -171,69 +171,69 @@ impl Runner<'_> {
     }
 
     /// Gives a lease back after something went wrong, so that a process that goes on can try again.
-    pub(super) fn release(&self, lease: &Lease) {
-        if let Err(error) = self.ledger.give_back(lease) {
+    pub(super) async fn release(&self, lease: &Lease) {
+        if let Err(error) = self.ledger.give_back(lease).await {
             tracing::warn!("cannot give the lease back: {error}");
         }
     }
 
     /// Deletes what a run intended to put before its entry point ran, and forgets the run.
     async fn undo(&self, lease: &Lease) -> Result<(), RunFailure> {
-        let left = self.delete_all(&self.ledger.intended(lease.run())?).await;
-        Ok(self.ledger.take_back(lease, &left)?)
+        let left = self.delete_all(&self.ledger.intended(lease.run()).await?).await;
+        Ok(self.ledger.take_back(lease, &left).await?)
     }
 
     /// Records that a run was interrupted. Outputs that it intended to put are not in the spool: either
     /// the disk was full, or nothing was put.
     async fn interrupt(&self, lease: &Lease) -> Result<(), RunFailure> {
-        let left = self.delete_all(&self.ledger.intended(lease.run())?).await;
-        self.ledger.drop_intents(lease, &left)?;
+        let left = self.delete_all(&self.ledger.intended(lease.run()).await?).await;
+        self.ledger.drop_intents(lease, &left).await?;
         let message = "the process that ran it was gone";
-        self.finish(lease, Status::Interrupted, None, Some(message), &BTreeMap::new())
+        self.finish(lease, Status::Interrupted, None, Some(message), &BTreeMap::new()).await
     }
 
     async fn recover_set(&self, set: String) -> Option<(Recovered, Result<(), RunFailure>)> {
-        let lease = match self.ledger.take_over(&set, &new_id()) {
+        let lease = match self.ledger.take_over(&set, &new_id()).await {
             Ok(lease) => lease,
             Err(LedgerError::Busy { .. }) => return None,
             Err(error) => return Some((Recovered::Set(set), Err(error.into()))),
         };
         let result = async {
-            let left = self.delete_all(&self.ledger.intended_of_set(&lease)?).await;
-            self.ledger.drop_intents(&lease, &left)?;
+            let left = self.delete_all(&self.ledger.intended_of_set(&lease).await?).await;
+            self.ledger.drop_intents(&lease, &left).await?;
             self.delete_doomed(&lease).await?;
-            Ok(self.ledger.forget_set(&lease)?)
+            Ok(self.ledger.forget_set(&lease).await?)
         };
         let result = result.await;
         if result.is_err() {
-            self.release(&lease);
+            self.release(&lease).await;
         }
         Some((Recovered::Set(set), result))
     }
 
     async fn recover_deletions(&self, recovery: &mut Recovery) -> Result<(), RunFailure> {
-        for id in self.ledger.deleting()? {
-            let lease = match self.ledger.take_over(&id, &new_id()) {
+        for id in self.ledger.deleting().await? {
+            let lease = match self.ledger.take_over(&id, &new_id()).await {
                 Ok(lease) => lease,
                 Err(LedgerError::Busy { .. }) => continue,
                 Err(error) => return Err(error.into()),
             };
             let result = async {
                 self.delete_doomed(&lease).await?;
-                Ok(self.ledger.forget_installation(&lease)?)
+                Ok(self.ledger.forget_installation(&lease).await?)
             };
             recovery.items.push((Recovered::Deletion(id), result.await));
         }
         // What a run that was taken back could not delete.
-        for (owner, address) in self.ledger.doomed_of_installations()? {
-            let lease = match self.ledger.take_over(&owner, &new_id()) {
+        for (owner, address) in self.ledger.doomed_of_installations().await? {
+            let lease = match self.ledger.take_over(&owner, &new_id()).await {
                 Ok(lease) => lease,
                 Err(LedgerError::Busy { .. }) => continue,
                 Err(error) => return Err(error.into()),
             };
             let result = self.delete_doomed(&lease).await;
             if result.is_ok() {
-                self.ledger.forget_unused_installation(&lease)?;
+                self.ledger.forget_unused_installation(&lease).await?;
             }
             recovery.items.push((Recovered::Prepared(address.key), result));
         }

@@ -45,20 +45,20 @@ impl Runner<'_> {
         let kind = word(set.kind);
         (self.watch)(&Step::Intend);
         let lease =
-            self.ledger.begin_set(kind, namespace, set.name.as_str(), &operation, &intents)?;
+            self.ledger.begin_set(kind, namespace, set.name.as_str(), &operation, &intents).await?;
         let puts: Vec<(Address, &Secret)> =
             values.iter().map(|(address, secret)| (address.clone(), secret)).collect();
         let failures = self.put_all(&store, &puts).await;
         let applied = if failures.is_empty() {
             (self.watch)(&Step::Finish);
-            self.ledger.apply_set(&lease, &set.labels, &entries).map_err(RunFailure::from)
+            self.ledger.apply_set(&lease, &set.labels, &entries).await.map_err(RunFailure::from)
         } else {
             Err(RunFailure::Save { what: "value of the set", failures })
         };
         if let Err(failure) = applied {
             // A change that failed when it was synced may be there for the next process that opens the ledger.
             // Unless it is written over, as here, only that process knows what can be deleted.
-            if self.ledger.renew(&lease).is_err() {
+            if self.ledger.renew(&lease).await.is_err() {
                 return Err(failure);
             }
             let mut left = Vec::new();
@@ -68,11 +68,11 @@ impl Runner<'_> {
                     left.push(address);
                 }
             }
-            self.ledger.take_set_back(&lease, &left)?;
+            self.ledger.take_set_back(&lease, &left).await?;
             return Err(failure);
         }
         self.delete_doomed(&lease).await?;
-        Ok(self.ledger.forget_set(&lease)?)
+        Ok(self.ledger.forget_set(&lease).await?)
     }
 
     /// Deletes a set, and what it has in stores.
@@ -86,9 +86,9 @@ impl Runner<'_> {
         namespace: &str,
         name: &str,
     ) -> Result<(), RunFailure> {
-        let lease = self.ledger.doom_set(word(kind), namespace, name, &new_id())?;
+        let lease = self.ledger.doom_set(word(kind), namespace, name, &new_id()).await?;
         self.delete_doomed(&lease).await?;
-        Ok(self.ledger.forget_set(&lease)?)
+        Ok(self.ledger.forget_set(&lease).await?)
     }
 }
 

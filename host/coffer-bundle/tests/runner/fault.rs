@@ -67,13 +67,13 @@ fn broken(home: &Path, directory: &str) -> PathBuf {
 }
 
 async fn is_installed(stage: &Stage) {
-    let outputs = stage.outputs("app");
+    let outputs = stage.outputs("app").await;
     assert_eq!(stage.value(&outputs["token"]).await, format!("of {CANARY}").as_bytes());
     assert_eq!(outputs["port"], Kept::Plain(json!("80")));
-    let id = stage.ledger.installation("", "app").unwrap().id;
-    assert_eq!(stage.ledger.runs(&id).unwrap()[0].status, Status::Succeeded);
+    let id = stage.ledger.installation("", "app").await.unwrap().id;
+    assert_eq!(stage.ledger.runs(&id).await.unwrap()[0].status, Status::Succeeded);
     stage.is_settled("installed").await;
-    stage.is_clean(CANARY);
+    stage.is_clean(CANARY).await;
 }
 
 #[tokio::test]
@@ -85,11 +85,11 @@ async fn a_store_that_is_gone_when_parameters_are_put() {
     assert!(matches!(failure, RunFailure::Save { .. }), "{failure}");
     assert!(!failure.ran() && !failure.next().is_empty());
     assert_eq!(printed, "");
-    assert!(stage.rows("runs").is_empty());
+    assert!(stage.rows("runs").await.is_empty());
     let stage = again(&stage);
     stage.recovered().await;
     stage.is_settled("refused").await;
-    assert!(stage.rows("installations").is_empty());
+    assert!(stage.rows("installations").await.is_empty());
     stage.ran(install(&stage)).await;
     is_installed(&stage).await;
 }
@@ -112,8 +112,8 @@ async fn a_store_that_is_gone_when_outputs_are_put() {
     assert!(failure.next().contains("coffer runs recover"), "{}", failure.next());
     assert!(failure.ran());
     assert_eq!(&stage.spooled(), std::slice::from_ref(run));
-    assert_eq!(stage.rows("runs")[0]["status"], "unsaved");
-    stage.is_clean(CANARY);
+    assert_eq!(stage.rows("runs").await[0]["status"], "unsaved");
+    stage.is_clean(CANARY).await;
     // The store is still down, and its own process can try as often as it likes.
     let home = stage.path.clone();
     down(&home);
@@ -150,7 +150,7 @@ async fn a_spool_and_a_store_that_are_gone() {
     let failure = stage.failed(install(&stage)).await;
     assert!(matches!(failure, RunFailure::Lost { .. }), "{failure}");
     assert!(failure.ran());
-    stage.is_clean(CANARY);
+    stage.is_clean(CANARY).await;
 }
 
 #[tokio::test]
@@ -190,7 +190,7 @@ async fn a_spool_that_was_not_emptied_and_one_of_nobody() {
         std::fs::copy(&run, home.join(run.file_name().unwrap())).unwrap();
     });
     stage.ran(install(&stage)).await;
-    let run = stage.rows("runs")[0]["id"].as_str().unwrap().to_owned();
+    let run = stage.rows("runs").await[0]["id"].as_str().unwrap().to_owned();
     let left =
         |stage: &Stage| std::fs::copy(stage.path.join(&run), stage.path.join("spool").join(&run));
     // Killed between the ledger and the end.
@@ -224,7 +224,7 @@ async fn a_ledger_that_is_locked() {
     let failure = stage.failed(package).await;
     assert!(matches!(failure, RunFailure::Ledger(LedgerError::Locked)), "{failure}");
     other.execute_batch("ROLLBACK").unwrap();
-    assert!(stage.rows("runs").is_empty());
+    assert!(stage.rows("runs").await.is_empty());
     stage.is_settled("locked").await;
     stage.ran(install(&stage)).await;
     is_installed(&stage).await;
@@ -254,7 +254,7 @@ async fn a_ledger_that_is_locked_at_the_end() {
     let ledger = rusqlite::Connection::open(stage.path.join("ledger.db")).unwrap();
     ledger.execute("UPDATE leases SET pid = 2147483646", []).unwrap();
     stage.recovered().await;
-    assert_eq!(stage.outputs("app")["port"], Kept::Plain(json!("80")));
+    assert_eq!(stage.outputs("app").await["port"], Kept::Plain(json!("80")));
     stage.is_settled("recovered").await;
 }
 
@@ -288,6 +288,6 @@ async fn a_store_that_is_not_configured_any_more() {
     let stage = Stage::open(&home, &programs, &config, quiet());
     stage.recovered().await;
     stage.is_settled("put right").await;
-    stage.is_clean(CANARY);
-    stage.is_clean(OTHER);
+    stage.is_clean(CANARY).await;
+    stage.is_clean(OTHER).await;
 }

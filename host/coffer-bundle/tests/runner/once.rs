@@ -53,11 +53,11 @@ async fn a_run_that_succeeds() {
     }
     assert_eq!((stage.asked(Verb::Put, ""), stage.asked(Verb::Delete, "")), (3, 0));
     // The default was not given, so it is no override; it is a reference all the same.
-    assert_eq!(stage.overrides("app").into_keys().collect::<Vec<_>>(), ["password"]);
-    let inputs = stage.inputs("app", "parameter");
+    assert_eq!(stage.overrides("app").await.into_keys().collect::<Vec<_>>(), ["password"]);
+    let inputs = stage.inputs("app", "parameter").await;
     assert_eq!(stage.value(&inputs["pin"]).await, OTHER.as_bytes());
     assert_eq!(inputs["port"], Kept::Plain(json!(80)));
-    let token = stage.value(&stage.outputs("app")["token"]).await;
+    let token = stage.value(&stage.outputs("app").await["token"]).await;
     assert_eq!(token, format!("token of {CANARY}").as_bytes());
 
     // What is reused is not written again.
@@ -69,8 +69,8 @@ async fn a_run_that_succeeds() {
     stage.ran(later("upgrade", &[("password", OTHER)])).await;
     stage.is_settled("upgraded again").await;
     assert_eq!(stage.asked(Verb::Put, "-parameter-password"), 2);
-    assert_eq!(stage.value(&stage.overrides("app")["password"]).await, OTHER.as_bytes());
-    assert_eq!(stage.overrides("app")["port"], Kept::Plain(json!(81)));
+    assert_eq!(stage.value(&stage.overrides("app").await["password"]).await, OTHER.as_bytes());
+    assert_eq!(stage.overrides("app").await["port"], Kept::Plain(json!(81)));
 
     stage.ran(later("uninstall", &[])).await;
     stage.is_settled("uninstalled").await;
@@ -79,9 +79,9 @@ async fn a_run_that_succeeds() {
     stage.delete("app").await.unwrap();
     stage.is_settled("deleted").await;
     assert_eq!(stage.asked(Verb::Delete, ""), written);
-    assert!(stage.addresses().is_empty());
-    stage.is_clean(CANARY);
-    stage.is_clean(OTHER);
+    assert!(stage.addresses().await.is_empty());
+    stage.is_clean(CANARY).await;
+    stage.is_clean(OTHER).await;
 }
 
 #[tokio::test]
@@ -94,7 +94,7 @@ async fn a_bundle_that_fails() {
     assert_eq!(printed, "no: *******\n");
     stage.is_settled("failed").await;
     // What it left is kept: it may be the only copy of something.
-    let token = stage.value(&stage.outputs("app")["token"]).await;
+    let token = stage.value(&stage.outputs("app").await["token"]).await;
     assert_eq!(token, format!("token of {CANARY}").as_bytes());
     assert_eq!(stage.asked(Verb::Put, ""), 3);
     // It can be tried again, with what was given.
@@ -103,7 +103,7 @@ async fn a_bundle_that_fails() {
     stage.ran(again).await;
     stage.is_settled("installed").await;
     assert_eq!(stage.asked(Verb::Put, "-parameter-password"), 1);
-    stage.is_clean(CANARY);
+    stage.is_clean(CANARY).await;
 }
 
 #[tokio::test]
@@ -112,7 +112,7 @@ async fn a_bundle_that_leaves_what_it_should_not_and_not_what_it_should() {
     let failure = stage.failed(install(app(&stage, ":"))).await;
     assert!(failure.to_string().contains("required output token is missing"), "{failure}");
     stage.is_settled("without its output").await;
-    stage.is_clean(CANARY);
+    stage.is_clean(CANARY).await;
 }
 
 #[tokio::test]
@@ -130,32 +130,32 @@ async fn a_bundle_that_is_cancelled() {
     let (result, _) = stage.run_until(install(app(&stage, &script)), cancelled).await;
     let failure = result.unwrap_err();
     assert!(matches!(failure, RunFailure::Driver(_)), "{failure}");
-    let id = stage.ledger.installation("", "app").unwrap().id;
-    assert_eq!(stage.ledger.runs(&id).unwrap()[0].status, Status::Cancelled);
+    let id = stage.ledger.installation("", "app").await.unwrap().id;
+    assert_eq!(stage.ledger.runs(&id).await.unwrap()[0].status, Status::Cancelled);
     stage.is_settled("cancelled").await;
     assert_eq!(stage.asked(Verb::Put, ""), 2);
-    stage.is_clean(CANARY);
+    stage.is_clean(CANARY).await;
 }
 
 #[tokio::test]
 async fn what_cannot_be_resolved_writes_nothing() {
     let stage = Stage::new(FILESYSTEM);
-    let before = stage.ledger.dump().unwrap();
+    let before = stage.ledger.dump().await.unwrap();
     let set = json!({ "name": "wrong", "parameters": [
         { "name": "port", "source": { "secret": "nothing-has-this-key" } },
     ] });
     stage.apply(SetKind::Parameters, set).await.unwrap();
-    let applied = stage.ledger.dump().unwrap();
+    let applied = stage.ledger.dump().await.unwrap();
     assert_ne!(applied, before);
     let mut install = install(app(&stage, TOKEN));
     install.parameter_sets = Some(vec!["wrong".parse().unwrap()]);
     let failure = stage.failed(install).await;
     assert!(matches!(failure, RunFailure::Resolve { .. }), "{failure}");
     assert!(failure.to_string().contains("parameter `port`"), "{failure}");
-    assert_eq!(stage.ledger.dump().unwrap(), applied);
+    assert_eq!(stage.ledger.dump().await.unwrap(), applied);
     assert_eq!(stage.asked(Verb::Put, ""), 0);
     stage.is_settled("unresolved").await;
-    stage.is_clean(CANARY);
+    stage.is_clean(CANARY).await;
 }
 
 #[tokio::test]
@@ -180,12 +180,12 @@ async fn what_one_store_call_refuses_takes_the_others_back() {
     assert!(failure.to_string().starts_with("failed to save sensitive param to secret store: "));
     assert!(!failure.ran());
     assert_eq!(printed, "");
-    assert!(stage.rows("installations").is_empty() && stage.rows("runs").is_empty());
+    assert!(stage.rows("installations").await.is_empty() && stage.rows("runs").await.is_empty());
     assert_eq!(stage.asked(Verb::Put, "-parameter-a"), 1);
     assert_eq!(stage.asked(Verb::Put, "-parameter-c"), 1);
     stage.is_settled("taken back").await;
-    assert!(stage.addresses().is_empty());
-    stage.is_clean(CANARY);
+    assert!(stage.addresses().await.is_empty());
+    stage.is_clean(CANARY).await;
 }
 
 fn set(entries: &Value) -> Value {
@@ -199,15 +199,15 @@ async fn a_set_that_is_applied_again_and_deleted() {
     let kind = SetKind::Parameters;
     stage.apply(kind, set(&json!([value("a", CANARY), value("b", OTHER)]))).await.unwrap();
     stage.is_settled("applied").await;
-    assert_eq!((stage.asked(Verb::Put, ""), stage.addresses().len()), (2, 2));
-    let entries = &stage.ledger.set("parameters", "", "s").unwrap().entries;
+    assert_eq!((stage.asked(Verb::Put, ""), stage.addresses().await.len()), (2, 2));
+    let entries = &stage.ledger.set("parameters", "", "s").await.unwrap().entries;
     assert_eq!(stage.value(&entries[0].1).await, CANARY.as_bytes());
-    stage.is_clean(CANARY);
+    stage.is_clean(CANARY).await;
 
     stage.apply(kind, set(&json!([value("a", OTHER)]))).await.unwrap();
     stage.is_settled("applied again").await;
-    assert_eq!((stage.asked(Verb::Delete, ""), stage.addresses().len()), (2, 1));
-    let entries = &stage.ledger.set("parameters", "", "s").unwrap().entries;
+    assert_eq!((stage.asked(Verb::Delete, ""), stage.addresses().await.len()), (2, 1));
+    let entries = &stage.ledger.set("parameters", "", "s").await.unwrap().entries;
     assert_eq!(entries.len(), 1);
     assert_eq!(stage.value(&entries[0].1).await, OTHER.as_bytes());
 
@@ -217,11 +217,11 @@ async fn a_set_that_is_applied_again_and_deleted() {
         stage.apply(kind, set(&json!([value("a", CANARY), value("b", &large)]))).await.unwrap_err();
     assert!(matches!(failure, RunFailure::Save { .. }), "{failure}");
     stage.is_settled("not applied").await;
-    assert_eq!(&stage.ledger.set("parameters", "", "s").unwrap().entries, entries);
+    assert_eq!(&stage.ledger.set("parameters", "", "s").await.unwrap().entries, entries);
 
     stage.forget(kind, "s").await.unwrap();
     stage.is_settled("deleted").await;
-    assert!(stage.addresses().is_empty() && stage.rows("sets").is_empty());
-    stage.is_clean(CANARY);
-    stage.is_clean(OTHER);
+    assert!(stage.addresses().await.is_empty() && stage.rows("sets").await.is_empty());
+    stage.is_clean(CANARY).await;
+    stage.is_clean(OTHER).await;
 }

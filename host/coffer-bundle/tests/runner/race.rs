@@ -83,17 +83,17 @@ async fn two_runs_of_one_installation() {
         let first = install(&stage, &name);
         let first =
             Stopped::at(&stage, point, async |stage: &Stage| stage.run(first).await.0.map(drop));
-        let before = stage.ledger.dump().unwrap();
+        let before = stage.ledger.dump().await.unwrap();
         let failure = stage.failed(install(&stage, &name)).await;
         assert!(matches!(failure, RunFailure::Ledger(LedgerError::Busy { .. })), "{failure}");
-        assert_eq!(stage.ledger.dump().unwrap(), before, "{point}");
+        assert_eq!(stage.ledger.dump().await.unwrap(), before, "{point}");
         // Nor does a recovery touch it.
         assert!(stage.recovered().await.is_empty(), "{point}");
         first.finish().unwrap();
         stage.is_settled(point).await;
-        assert_eq!(stage.value(&stage.outputs(&name)["token"]).await, b"generated");
+        assert_eq!(stage.value(&stage.outputs(&name).await["token"]).await, b"generated");
     }
-    stage.is_clean(CANARY);
+    stage.is_clean(CANARY).await;
 }
 
 /// The recovery has listed the second run as unfinished; it ends while the first one is put right.
@@ -110,10 +110,10 @@ async fn a_run_that_ends_while_another_is_recovered() {
         let alive =
             Stopped::at(&stage, point, async |stage: &Stage| stage.run(alive).await.0.map(drop));
         recover_while(&stage, alive).await;
-        let run = stage.ledger.installation("", &name("alive")).unwrap().id;
-        assert_eq!(stage.ledger.runs(&run).unwrap()[0].status, Status::Succeeded, "{point}");
+        let run = stage.ledger.installation("", &name("alive")).await.unwrap().id;
+        assert_eq!(stage.ledger.runs(&run).await.unwrap()[0].status, Status::Succeeded, "{point}");
         stage.is_settled(point).await;
-        assert_eq!(stage.value(&stage.outputs(&name("alive"))["token"]).await, b"generated");
+        assert_eq!(stage.value(&stage.outputs(&name("alive")).await["token"]).await, b"generated");
         // The dead one was only slow: it has lost its lease, and leaves nothing.
         let lost = dead.finish().unwrap_err();
         assert!(matches!(lost, RunFailure::Ledger(LedgerError::LostLease)), "{lost}");
@@ -132,11 +132,11 @@ async fn a_set_that_is_applied_while_another_is_recovered() {
     bury(&stage);
     let alive = Stopped::at(&stage, "Put(", async move |stage: &Stage| apply(stage, "alive").await);
     recover_while(&stage, alive).await;
-    let entries = stage.ledger.set("parameters", "", "alive").unwrap().entries;
+    let entries = stage.ledger.set("parameters", "", "alive").await.unwrap().entries;
     assert_eq!(stage.value(&entries[0].1).await, OTHER.as_bytes());
     let lost = dead.finish().unwrap_err();
     assert!(matches!(lost, RunFailure::Ledger(LedgerError::LostLease)), "{lost}");
-    stage.is_clean(OTHER);
+    stage.is_clean(OTHER).await;
 }
 
 /// Recovers, and lets `alive` come to its end when something else is being deleted.
@@ -178,11 +178,11 @@ async fn outputs_of_a_run_whose_lease_was_lost() {
     stage.is_sound("spooled").await;
     assert_eq!(stage.spooled().len(), 1);
     stage.recovered().await;
-    assert_eq!(stage.value(&stage.outputs("app")["token"]).await, b"generated");
+    assert_eq!(stage.value(&stage.outputs("app").await["token"]).await, b"generated");
     stage.is_settled("saved").await;
-    let id = stage.ledger.installation("", "app").unwrap().id;
-    assert_eq!(stage.ledger.runs(&id).unwrap()[0].status, Status::Succeeded);
-    stage.is_clean(CANARY);
+    let id = stage.ledger.installation("", "app").await.unwrap().id;
+    assert_eq!(stage.ledger.runs(&id).await.unwrap()[0].status, Status::Succeeded);
+    stage.is_clean(CANARY).await;
 }
 
 /// The same, and the lease was taken over by somebody who was killed in turn.
@@ -200,7 +200,7 @@ async fn outputs_of_a_run_that_nobody_recovered() {
     // The next run of the installation does what is left to do, before anything else.
     let failure = stage.failed(install(&stage, "app")).await;
     assert!(matches!(failure, RunFailure::Installed { .. }), "{failure}");
-    assert_eq!(stage.value(&stage.outputs("app")["token"]).await, b"generated");
+    assert_eq!(stage.value(&stage.outputs("app").await["token"]).await, b"generated");
     stage.is_settled("saved").await;
 }
 
@@ -214,7 +214,7 @@ async fn a_lease_of_nobody_with_nothing_to_do() {
         again
     };
     stage.ran(install(&stage, "app")).await;
-    let id = stage.ledger.installation("", "app").unwrap().id;
+    let id = stage.ledger.installation("", "app").await.unwrap().id;
     let leave = || {
         let ledger = rusqlite::Connection::open(stage.path.join("ledger.db")).unwrap();
         let lease = "INSERT INTO leases VALUES (?1, 'gone', 1000000, ?2, 2147483646, 1, 0)";
@@ -229,5 +229,5 @@ async fn a_lease_of_nobody_with_nothing_to_do() {
     leave();
     stage.delete("app").await.unwrap();
     stage.is_settled("deleted").await;
-    assert!(stage.rows("installations").is_empty());
+    assert!(stage.rows("installations").await.is_empty());
 }

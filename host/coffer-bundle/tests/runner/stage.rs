@@ -219,8 +219,8 @@ impl Stage {
     }
 
     /// What the ledger says that the stores have.
-    pub(crate) fn addresses(&self) -> BTreeSet<String> {
-        let addresses = self.ledger.addresses().unwrap();
+    pub(crate) async fn addresses(&self) -> BTreeSet<String> {
+        let addresses = self.ledger.addresses().await.unwrap();
         addresses.into_iter().map(|Address { key, .. }| key).collect()
     }
 
@@ -234,25 +234,25 @@ impl Stage {
     }
 
     /// The newest outputs of an installation.
-    pub(crate) fn outputs(&self, name: &str) -> BTreeMap<String, Kept> {
-        let id = self.ledger.installation("", name).unwrap().id;
-        let outputs = self.ledger.outputs(&id).unwrap();
+    pub(crate) async fn outputs(&self, name: &str) -> BTreeMap<String, Kept> {
+        let id = self.ledger.installation("", name).await.unwrap().id;
+        let outputs = self.ledger.outputs(&id).await.unwrap();
         outputs.into_iter().map(|(name, (_, kept))| (name, kept)).collect()
     }
 
-    pub(crate) fn overrides(&self, name: &str) -> BTreeMap<String, Kept> {
-        self.ledger.overrides(&self.ledger.installation("", name).unwrap().id).unwrap()
+    pub(crate) async fn overrides(&self, name: &str) -> BTreeMap<String, Kept> {
+        self.ledger.overrides(&self.ledger.installation("", name).await.unwrap().id).await.unwrap()
     }
 
     /// The inputs of the newest run of an installation.
-    pub(crate) fn inputs(&self, name: &str, kind: &str) -> BTreeMap<String, Kept> {
-        let id = self.ledger.installation("", name).unwrap().id;
-        self.ledger.inputs(&self.ledger.runs(&id).unwrap()[0].id, kind).unwrap()
+    pub(crate) async fn inputs(&self, name: &str, kind: &str) -> BTreeMap<String, Kept> {
+        let id = self.ledger.installation("", name).await.unwrap().id;
+        self.ledger.inputs(&self.ledger.runs(&id).await.unwrap()[0].id, kind).await.unwrap()
     }
 
     /// The rows of a table.
-    pub(crate) fn rows(&self, table: &str) -> Vec<serde_json::Map<String, Value>> {
-        let dump = self.ledger.dump().unwrap();
+    pub(crate) async fn rows(&self, table: &str) -> Vec<serde_json::Map<String, Value>> {
+        let dump = self.ledger.dump().await.unwrap();
         dump.into_iter().find(|found| found.name == table).unwrap().rows
     }
 
@@ -264,10 +264,10 @@ impl Stage {
     /// What holds even while something is left to be put right: what is referred to is there, and what
     /// is there is known.
     pub(crate) async fn is_sound(&self, when: &str) {
-        let (kept, addresses) = (self.kept().await, self.addresses());
+        let (kept, addresses) = (self.kept().await, self.addresses().await);
         let unknown: Vec<_> = kept.difference(&addresses).collect();
         assert!(unknown.is_empty(), "{when}: the ledger does not know {unknown:?}");
-        for reference in self.references() {
+        for reference in self.references().await {
             self.value(&reference).await;
         }
     }
@@ -275,14 +275,14 @@ impl Stage {
     /// What holds when nothing is left to be put right.
     pub(crate) async fn is_settled(&self, when: &str) {
         self.is_sound(when).await;
-        assert_eq!(self.kept().await, self.addresses(), "{when}");
-        for secret in self.rows("secrets") {
+        assert_eq!(self.kept().await, self.addresses().await, "{when}");
+        for secret in self.rows("secrets").await {
             assert_eq!(secret["state"], "held", "{when}: {secret:?}");
         }
-        for run in self.rows("runs") {
+        for run in self.rows("runs").await {
             assert!(!run["finished_ms"].is_null(), "{when}: {run:?}");
         }
-        assert!(self.rows("leases").is_empty(), "{when}: {:?}", self.rows("leases"));
+        assert!(self.rows("leases").await.is_empty(), "{when}: {:?}", self.rows("leases").await);
         assert!(self.spooled().is_empty(), "{when}: {:?}", self.spooled());
         let scratch = names(&self.path.join("scratch"));
         for directory in scratch {
@@ -292,18 +292,19 @@ impl Stage {
     }
 
     /// Every reference of the ledger to a secret of ours.
-    fn references(&self) -> Vec<Kept> {
+    async fn references(&self) -> Vec<Kept> {
         let mut references: Vec<Kept> = Vec::new();
-        for installation in self.ledger.installations(None).unwrap() {
-            references.extend(self.ledger.overrides(&installation.id).unwrap().into_values());
-            let outputs = self.ledger.outputs(&installation.id).unwrap().into_values();
+        for installation in self.ledger.installations(None).await.unwrap() {
+            references.extend(self.ledger.overrides(&installation.id).await.unwrap().into_values());
+            let outputs = self.ledger.outputs(&installation.id).await.unwrap().into_values();
             references.extend(outputs.map(|(_, kept)| kept));
-            for run in self.ledger.runs(&installation.id).unwrap() {
-                references.extend(self.ledger.inputs(&run.id, "parameter").unwrap().into_values());
+            for run in self.ledger.runs(&installation.id).await.unwrap() {
+                references
+                    .extend(self.ledger.inputs(&run.id, "parameter").await.unwrap().into_values());
             }
         }
         for kind in ["parameters", "credentials"] {
-            for set in self.ledger.sets(kind, None).unwrap() {
+            for set in self.ledger.sets(kind, None).await.unwrap() {
                 references.extend(set.entries.into_iter().map(|(_, kept)| kept));
             }
         }
@@ -312,9 +313,9 @@ impl Stage {
     }
 
     /// Nothing but the store has `canary`, in any form.
-    pub(crate) fn is_clean(&self, canary: &str) {
+    pub(crate) async fn is_clean(&self, canary: &str) {
         canary::absent(canary, &self.said.lock().unwrap(), "what was said");
-        let dump = format!("{:?}", self.ledger.dump().unwrap());
+        let dump = format!("{:?}", self.ledger.dump().await.unwrap());
         canary::absent(canary, dump.as_bytes(), "the ledger");
         canary::absent_below(canary, &self.path, &self.path.join("secrets"));
     }

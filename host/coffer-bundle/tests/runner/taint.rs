@@ -34,15 +34,15 @@ async fn an_output_with_a_secret_in_it_is_one() {
     let printed =
         stage.ran(run("install", scripted(&stage, &sections, made), &[("password", CANARY)])).await;
     assert_eq!(printed.matches("*******").count(), 3, "{printed}");
-    let outputs = stage.outputs("app");
+    let outputs = stage.outputs("app").await;
     assert_eq!(outputs["port"], Kept::Plain(json!("80")));
     assert_eq!(stage.value(&outputs["given"]).await, format!("of {CANARY}").as_bytes());
     // What the run was given is not all that is secret: so is what it made up.
     assert_eq!(stage.value(&outputs["url"]).await, b"http://u:generated: 8c1f@h");
     assert!(matches!(outputs["encoded"], Kept::Secret(_)));
     stage.is_settled("installed").await;
-    stage.is_clean(CANARY);
-    stage.is_clean("generated: 8c1f");
+    stage.is_clean(CANARY).await;
+    stage.is_clean("generated: 8c1f").await;
 }
 
 #[tokio::test]
@@ -59,16 +59,16 @@ async fn a_parameter_that_is_fed_by_a_sensitive_output_is_masked_and_referred_to
     let script = format!("echo \"previous: $PREVIOUS\"; printf '%s' '{CANARY}' >token");
     let package = || scripted(&stage, &sections, &script);
     assert_eq!(stage.ran(run("install", package(), &[])).await, "previous: none\n");
-    let token = stage.outputs("app")["token"].clone();
+    let token = stage.outputs("app").await["token"].clone();
     assert_eq!(stage.ran(run("upgrade", package(), &[])).await, "previous: *******\n");
-    assert_eq!(stage.inputs("app", "parameter")["previous"], token);
+    assert_eq!(stage.inputs("app", "parameter").await["previous"], token);
     // It is where it was: only the outputs were written.
     assert_eq!(stage.asked(Verb::Put, ""), 2);
     // What is given is as plain as its definition.
     let given = run("upgrade", package(), &[("previous", "given")]);
     assert_eq!(stage.ran(given).await, "previous: given\n");
     stage.is_settled("upgraded").await;
-    stage.is_clean(CANARY);
+    stage.is_clean(CANARY).await;
 }
 
 #[tokio::test]
@@ -97,16 +97,16 @@ async fn a_parameter_comes_from_where_it_is_said_last() {
     let mut with_sets = run("upgrade", package(), &[]);
     with_sets.parameter_sets = Some(vec!["one".parse().unwrap(), "two".parse().unwrap()]);
     assert_eq!(stage.ran(with_sets).await, "*******\n");
-    let kept = &stage.inputs("app", "parameter")["p"];
+    let kept = &stage.inputs("app", "parameter").await["p"];
     let Kept::Outside { reference, .. } = kept else { panic!("{kept:?}") };
-    let two = &stage.ledger.set("parameters", "", "two").unwrap().entries[0].1;
+    let two = &stage.ledger.set("parameters", "", "two").await.unwrap().entries[0].1;
     assert!(matches!(two, Kept::Secret(address) if address.key == reference.key()));
     // The installation goes on with its sets, and the command line is still stronger.
     assert_eq!(stage.ran(run("upgrade", package(), &[])).await, "*******\n");
     assert_eq!(stage.ran(run("upgrade", package(), &[("p", "flag")])).await, "flag\n");
     stage.is_settled("upgraded").await;
-    stage.is_clean(CANARY);
-    stage.is_clean(OTHER);
+    stage.is_clean(CANARY).await;
+    stage.is_clean(OTHER).await;
 }
 
 #[tokio::test]
@@ -135,7 +135,7 @@ async fn credentials_come_from_sets_and_are_never_kept() {
         failure.to_string(),
         "the bundle requires the credentials `key`, `token`, and no credential set gives them"
     );
-    assert!(stage.rows("installations").is_empty());
+    assert!(stage.rows("installations").await.is_empty());
 
     let file = stage.programs().join("token");
     std::fs::write(&file, CANARY).unwrap();
@@ -148,7 +148,7 @@ async fn credentials_come_from_sets_and_are_never_kept() {
     let mut install = run("install", package(), &[]);
     install.credential_sets = Some(vec!["c".parse().unwrap()]);
     assert_eq!(stage.ran(install).await, "******* ******* *******\n");
-    let inputs = stage.inputs("app", "credential");
+    let inputs = stage.inputs("app", "credential").await;
     assert!(inputs.values().all(|kept| matches!(kept, Kept::Outside { .. })), "{inputs:?}");
     assert_eq!(stage.asked(Verb::Put, ""), 1);
     stage.is_settled("installed").await;
@@ -164,8 +164,8 @@ async fn credentials_come_from_sets_and_are_never_kept() {
     for part in ["credential `token`", "credential `key`"] {
         assert!(failure.contains(part), "{failure}");
     }
-    stage.is_clean(CANARY);
-    stage.is_clean(OTHER);
+    stage.is_clean(CANARY).await;
+    stage.is_clean(OTHER).await;
 }
 
 #[tokio::test]
@@ -181,7 +181,7 @@ async fn what_is_wrong_with_a_value_is_said_without_it() {
             .await;
         assert!(matches!(failure, RunFailure::Value { .. }), "{failure}");
         assert!(failure.to_string().contains(expected), "{failure}");
-        assert!(stage.rows("runs").is_empty() && stage.addresses().is_empty());
+        assert!(stage.rows("runs").await.is_empty() && stage.addresses().await.is_empty());
     };
     for secret in [true, false] {
         let with = |mut definition: Value| {
@@ -196,8 +196,8 @@ async fn what_is_wrong_with_a_value_is_said_without_it() {
         check(with(object), &value, "does not keep to").await;
     }
     check(json!({ "type": "string", "writeOnly": true, "enum": [OTHER] }), CANARY, "`enum`").await;
-    stage.is_clean(CANARY);
-    stage.is_clean(OTHER);
+    stage.is_clean(CANARY).await;
+    stage.is_clean(OTHER).await;
     // Nor is what a bundle left.
     let sections = json!({
         "definitions": { "d": { "type": "integer", "writeOnly": true } },
@@ -207,9 +207,9 @@ async fn what_is_wrong_with_a_value_is_said_without_it() {
     let failure = stage.failed(run("install", scripted(&stage, &sections, &script), &[])).await;
     assert!(failure.to_string().contains("output `o`: the text must be"), "{failure}");
     // It may be the only copy of something.
-    assert_eq!(stage.value(&stage.outputs("app")["o"]).await, CANARY.as_bytes());
+    assert_eq!(stage.value(&stage.outputs("app").await["o"]).await, CANARY.as_bytes());
     stage.is_settled("failed").await;
-    stage.is_clean(CANARY);
+    stage.is_clean(CANARY).await;
 }
 
 #[tokio::test]
@@ -223,9 +223,9 @@ async fn a_version_that_calls_a_parameter_sensitive_moves_what_was_given() {
         scripted(&stage, &sections, "echo \"$P\"")
     };
     stage.ran(run("install", package(plain()), &[("p", CANARY)])).await;
-    assert_eq!(stage.overrides("app")["p"], Kept::Plain(json!(CANARY)));
+    assert_eq!(stage.overrides("app").await["p"], Kept::Plain(json!(CANARY)));
     assert_eq!(stage.ran(run("upgrade", package(sensitive()), &[])).await, "*******\n");
-    assert_eq!(stage.value(&stage.overrides("app")["p"]).await, CANARY.as_bytes());
+    assert_eq!(stage.value(&stage.overrides("app").await["p"]).await, CANARY.as_bytes());
     assert_eq!(stage.asked(Verb::Put, "-parameter-p"), 1);
     stage.ran(run("upgrade", package(sensitive()), &[])).await;
     assert_eq!(stage.asked(Verb::Put, "-parameter-p"), 1);

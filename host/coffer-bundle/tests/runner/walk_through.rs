@@ -18,7 +18,7 @@ async fn kept(stage: &Stage) -> Vec<String> {
 #[tokio::test]
 async fn what_cannot_be_kept_is_refused_before_anything_runs() {
     let stage = Stage::new("{}");
-    let before = stage.ledger.dump().unwrap();
+    let before = stage.ledger.dump().await.unwrap();
     let install = request("install", Some(example(&stage)), &[("password", CANARY)]);
     let (result, printed) = stage.run(install).await;
     let failure = result.unwrap_err();
@@ -31,11 +31,11 @@ async fn what_cannot_be_kept_is_refused_before_anything_runs() {
     assert_eq!(failure.blame(), Blame::Operator);
     assert!(!failure.ran());
     assert_eq!(printed, "");
-    assert_eq!(stage.ledger.dump().unwrap(), before);
+    assert_eq!(stage.ledger.dump().await.unwrap(), before);
     // No plugin ran, and no store was made.
     assert_eq!(stage.asked(Verb::Put, "") + stage.asked(Verb::Resolve, ""), 0);
     assert!(!stage.path.join("secrets").exists());
-    stage.is_clean(CANARY);
+    stage.is_clean(CANARY).await;
 }
 
 #[tokio::test]
@@ -52,11 +52,14 @@ async fn the_example_is_installed_upgraded_uninstalled_and_deleted() {
     stage.is_settled("installed").await;
     assert_eq!(kept(&stage).await, ["output-name", "parameter-password"]);
     assert_eq!(
-        stage.value(&stage.overrides("sensitive-data")["password"]).await,
+        stage.value(&stage.overrides("sensitive-data").await["password"]).await,
         CANARY.as_bytes()
     );
-    assert_eq!(stage.value(&stage.outputs("sensitive-data")["name"]).await, b"example-bundle");
-    stage.is_clean(CANARY);
+    assert_eq!(
+        stage.value(&stage.outputs("sensitive-data").await["name"]).await,
+        b"example-bundle"
+    );
+    stage.is_clean(CANARY).await;
 
     // The bundle is the one of the last run; the password is given again; the name comes from the output.
     let mut upgrade = request("upgrade", None, &[]);
@@ -70,7 +73,7 @@ async fn the_example_is_installed_upgraded_uninstalled_and_deleted() {
     );
     stage.is_settled("upgraded").await;
     assert_eq!(kept(&stage).await, ["output-name", "output-name", "parameter-password"]);
-    let inputs = stage.inputs("sensitive-data", "parameter");
+    let inputs = stage.inputs("sensitive-data", "parameter").await;
     assert_eq!(stage.value(&inputs["password"]).await, CANARY.as_bytes());
     assert!(matches!(inputs["name"], Kept::Secret(_)));
 
@@ -80,17 +83,17 @@ async fn the_example_is_installed_upgraded_uninstalled_and_deleted() {
     uninstall.name = Some("sensitive-data".parse().unwrap());
     let printed = stage.ran(uninstall).await;
     assert!(printed.contains("\nUninstall Hello World\nGoodbye, *******\n"), "{printed}");
-    let state = stage.ledger.installation("", "sensitive-data").unwrap().state;
+    let state = stage.ledger.installation("", "sensitive-data").await.unwrap().state;
     assert_eq!(state, State::Uninstalled);
     stage.is_settled("uninstalled").await;
 
     stage.delete("sensitive-data").await.unwrap();
     for table in ["installations", "runs", "inputs", "outputs", "overrides", "secrets", "leases"] {
-        assert!(stage.rows(table).is_empty(), "{table}");
+        assert!(stage.rows(table).await.is_empty(), "{table}");
     }
     assert!(stage.kept().await.is_empty());
     let files = names(&stage.path.join("secrets"));
     let files: Vec<_> = files.iter().filter(|name| !name.starts_with('.')).collect();
     assert!(files.is_empty(), "{files:?}");
-    stage.is_clean(CANARY);
+    stage.is_clean(CANARY).await;
 }

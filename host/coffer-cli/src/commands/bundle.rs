@@ -43,7 +43,7 @@ pub(super) async fn act(
         credential_sets: names(&credential_set, "--credential-set")?,
         driver: driver.map(|driver| driver.parse::<Driver>()).transpose()?,
     };
-    let place = Workplace::open(&session)?;
+    let place = Workplace::open(&session).await?;
     // What the bundle prints belongs to people; machines get the result alone.
     let stdout: Box<dyn io::Write + Send> = match global.output {
         Format::Text => place.progress.around(io::stdout()),
@@ -60,7 +60,7 @@ pub(super) async fn act(
                 }
                 // What was uninstalled before still has its secrets.
                 Err(RunFailure::NotInstalled { name, .. })
-                    if delete && place.ledger.installation(&namespace, &name).is_ok() =>
+                    if delete && place.ledger.installation(&namespace, &name).await.is_ok() =>
                 {
                     (None, name.parse()?)
                 }

@@ -39,7 +39,7 @@ pub(super) async fn run(global: &Global, command: &Config) -> anyhow::Result<()>
                 stores.open(&name).await?;
                 opened.push(name);
             }
-            session.ledger()?;
+            session.ledger().await?;
             let ignored: Vec<&str> = session.config.ignored().collect();
             for key in &ignored {
                 output::note(&format!("note: `{key}` is Porter's; coffer does not use it"));

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 /// # Errors
 ///
 /// If something has to be mended, after it was printed; or if nothing says where coffer's directory is.
-pub(super) fn run(global: &Global) -> anyhow::Result<()> {
+pub(super) async fn run(global: &Global) -> anyhow::Result<()> {
     let path = session::home_path(global)?;
     let home = Home::existing(&path)?;
     let session = Home::existing(&path)?.map(|home| Session::read(home, global));
@@ -25,7 +25,8 @@ pub(super) fn run(global: &Global) -> anyhow::Result<()> {
         home.as_ref(),
         config.map(|session| &session.config),
         config.and_then(|session| session.config_path.as_ref()),
-    );
+    )
+    .await;
     if let Some(error) = unread {
         let Told { message, blame, next } = output::told(error);
         examination.add("configuration", message, blame, next);

@@ -20,20 +20,20 @@ pub(super) async fn run(global: &Global, command: Installations) -> anyhow::Resu
         Installations::List { namespace, all_namespaces } => {
             let namespace =
                 if all_namespaces { None } else { Some(session.namespace(&namespace)?) };
-            list(global, &session, namespace.as_deref())
+            list(global, &session, namespace.as_deref()).await
         }
         Installations::Show(named) => show(global, &session, named).await,
         Installations::Outputs(named) => outputs(global, &session, named).await,
-        Installations::Runs(named) => runs(global, &session, &named),
+        Installations::Runs(named) => runs(global, &session, &named).await,
     }
 }
 
-fn list(global: &Global, session: &Session, namespace: Option<&str>) -> anyhow::Result<()> {
-    let ledger = session.ledger()?;
+async fn list(global: &Global, session: &Session, namespace: Option<&str>) -> anyhow::Result<()> {
+    let ledger = session.ledger().await?;
     let mut rows = Vec::new();
     let mut values = Vec::new();
-    for installation in ledger.installations(namespace)? {
-        let last = ledger.runs(&installation.id)?.into_iter().next();
+    for installation in ledger.installations(namespace).await? {
+        let last = ledger.runs(&installation.id).await?.into_iter().next();
         let Installation { namespace, name, state, created_ms, .. } = installation;
         let (action, status) =
             last.as_ref().map_or(("", ""), |run| (run.action.as_str(), run.status.name()));
@@ -61,17 +61,21 @@ fn list(global: &Global, session: &Session, namespace: Option<&str>) -> anyhow::
 }
 
 async fn show(global: &Global, session: &Session, named: Named) -> anyhow::Result<()> {
-    let ledger = session.ledger()?;
+    let ledger = session.ledger().await?;
     let namespace = session.namespace(&named.namespace)?;
-    let installation = ledger.installation(&namespace, &named.name)?;
-    let runs = ledger.runs(&installation.id)?;
+    let installation = ledger.installation(&namespace, &named.name).await?;
+    let runs = ledger.runs(&installation.id).await?;
     let last = runs.first();
     let (parameters, credentials) = match last {
-        Some(run) => (ledger.inputs(&run.id, "parameter")?, ledger.inputs(&run.id, "credential")?),
+        Some(run) => (
+            ledger.inputs(&run.id, "parameter").await?,
+            ledger.inputs(&run.id, "credential").await?,
+        ),
         None => Default::default(),
     };
     let outputs: BTreeMap<String, Kept> = ledger
-        .outputs(&installation.id)?
+        .outputs(&installation.id)
+        .await?
         .into_iter()
         .map(|(name, (_, kept))| (name, kept))
         .collect();
@@ -127,11 +131,12 @@ async fn show(global: &Global, session: &Session, named: Named) -> anyhow::Resul
 }
 
 async fn outputs(global: &Global, session: &Session, named: Named) -> anyhow::Result<()> {
-    let ledger = session.ledger()?;
+    let ledger = session.ledger().await?;
     let namespace = session.namespace(&named.namespace)?;
-    let installation = ledger.installation(&namespace, &named.name)?;
+    let installation = ledger.installation(&namespace, &named.name).await?;
     let kept: BTreeMap<String, Kept> = ledger
-        .outputs(&installation.id)?
+        .outputs(&installation.id)
+        .await?
         .into_iter()
         .map(|(name, (_, kept))| (name, kept))
         .collect();
@@ -139,11 +144,11 @@ async fn outputs(global: &Global, session: &Session, named: Named) -> anyhow::Re
     output::result(global.output, &values(&outputs), || lines(&outputs))
 }
 
-fn runs(global: &Global, session: &Session, named: &Named) -> anyhow::Result<()> {
-    let ledger = session.ledger()?;
+async fn runs(global: &Global, session: &Session, named: &Named) -> anyhow::Result<()> {
+    let ledger = session.ledger().await?;
     let namespace = session.namespace(&named.namespace)?;
-    let installation = ledger.installation(&namespace, &named.name)?;
-    let runs = ledger.runs(&installation.id)?;
+    let installation = ledger.installation(&namespace, &named.name).await?;
+    let runs = ledger.runs(&installation.id).await?;
     let values = runs.iter().map(run_value).collect();
     output::result(global.output, &Value::Array(values), || {
         let rows: Vec<_> = runs

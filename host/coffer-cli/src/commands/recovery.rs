@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 /// The first thing that could not be put right, after everything was tried.
 pub(super) async fn run(global: &Global) -> anyhow::Result<()> {
     let session = Session::open(global)?;
-    let place = Workplace::open(&session)?;
+    let place = Workplace::open(&session).await?;
     let recovery = place.with(async |runner| runner.recover().await).await?;
     let mut lines = String::new();
     let mut values: Vec<Value> = Vec::new();

@@ -32,7 +32,7 @@ pub(super) async fn run(global: &Global, kind: SetKind, command: Sets) -> anyhow
                 .with_context(|| file.display().to_string())?;
             let set = Set::parse(kind, document).with_context(|| file.display().to_string())?;
             let namespace = session.namespace(&namespace)?;
-            let place = Workplace::open(&session)?;
+            let place = Workplace::open(&session).await?;
             place.with(async |runner| runner.apply(&set, &namespace).await).await?;
             let value = json!({ "applied": set.name.as_str() });
             output::result(global.output, &value, || format!("applied {kind} {}\n", set.name))
@@ -40,7 +40,8 @@ pub(super) async fn run(global: &Global, kind: SetKind, command: Sets) -> anyhow
         Sets::List { namespace, all_namespaces } => {
             let namespace =
                 if all_namespaces { None } else { Some(session.namespace(&namespace)?) };
-            let sets = session.ledger()?.sets(kind.entries_key(), namespace.as_deref())?;
+            let sets =
+                session.ledger().await?.sets(kind.entries_key(), namespace.as_deref()).await?;
             let values: Vec<Value> = sets.iter().map(|set| value(kind, set)).collect();
             output::result(global.output, &Value::Array(values), || {
                 let row = |set: &KeptSet| {
@@ -52,7 +53,7 @@ pub(super) async fn run(global: &Global, kind: SetKind, command: Sets) -> anyhow
         }
         Sets::Show { name, namespace } => {
             let namespace = session.namespace(&namespace)?;
-            let set = session.ledger()?.set(kind.entries_key(), &namespace, &name)?;
+            let set = session.ledger().await?.set(kind.entries_key(), &namespace, &name).await?;
             output::result(global.output, &value(kind, &set), || {
                 let rows: Vec<_> = set
                     .entries
@@ -73,7 +74,7 @@ pub(super) async fn run(global: &Global, kind: SetKind, command: Sets) -> anyhow
         }
         Sets::Delete { name, namespace } => {
             let namespace = session.namespace(&namespace)?;
-            let place = Workplace::open(&session)?;
+            let place = Workplace::open(&session).await?;
             place.with(async |runner| runner.forget(kind, &namespace, &name).await).await?;
             output::result(global.output, &json!({ "deleted": name }), || {
                 format!("deleted {kind} {name}\n")

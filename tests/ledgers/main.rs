@@ -1,0 +1,25 @@
+//! The ledger on real servers, each started by `tests/backends` for one test and stopped with it. The steps of
+//! a run are nobody else's business, so the ledger's own source is part of this test, and so is the suite
+//! that every ledger passes. `just test-backends` runs this.
+
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "these tests start servers and cut their connections, and what they stand on is theirs"
+)]
+
+pub(crate) use coffer_bundle::config;
+
+#[path = "../../host/coffer-bundle/src/ledger/mod.rs"]
+#[allow(
+    dead_code,
+    unused_imports,
+    unreachable_pub,
+    missing_docs,
+    reason = "this is the library's, which uses and documents it"
+)]
+mod ledger;
+
+mod cut;
+mod mongodb;
+mod postgresql;
