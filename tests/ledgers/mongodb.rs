@@ -3,7 +3,7 @@
 
 use crate::config::{Storage, StorageKind};
 use crate::cut::{Cut, Way};
-use crate::ledger::tests::{Place, begin, finish, secret, suite};
+use crate::ledger::tests::{Place, begin, begin_after, finish, known, secret, suite};
 use crate::ledger::{Ledger, LedgerError};
 use backends::ferretdb::Server;
 use coffer_host::{Blame, Explain as _, Secret};
@@ -39,9 +39,10 @@ async fn a_step_whose_connection_is_lost_is_done_once() {
     let words = ["hello\0", "find\0", "\0runs\0\x04documents", "insert\0", "deletes\0"];
     let cuts: Vec<Cut> = words.iter().flat_map(|w| [Cut::Before(w), Cut::After(w)]).collect();
     for (index, cut) in cuts.into_iter().enumerate() {
+        let known = known(&ledger, "app").await.unwrap();
         way.cut(cut);
         let run = format!("r{index:02}");
-        let lease = begin(&ledger, &run, &[secret(&run)]).await;
+        let lease = begin_after(&ledger, &known, "app", &run, &[secret(&run)]).await;
         let lease = lease.unwrap_or_else(|error| panic!("{cut:?}: {error}"));
         assert_eq!(ledger.intended(&run).await.unwrap(), [secret(&run)], "{cut:?}");
         let runs = ledger.runs(lease.subject()).await.unwrap();
@@ -78,7 +79,7 @@ async fn a_server_that_says_nothing_is_given_up() {
     for word in ["hello\0", "find\0", "insert\0"] {
         way.cut(Cut::Silence(word));
         let begun = Instant::now();
-        let error = begin(&ledger, "r1", &[]).await.unwrap_err();
+        let error = begin_after(&ledger, &[], "app", "r1", &[]).await.unwrap_err();
         assert!(begun.elapsed() < Duration::from_secs(5), "{word}: {:?}", begun.elapsed());
         assert_eq!(error.blame(), Blame::Backend, "{word}: {error}");
         assert!(error.to_string().contains("did not answer within 1s"), "{word}: {error}");

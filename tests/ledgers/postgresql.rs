@@ -2,7 +2,7 @@
 
 use crate::config::{Storage, StorageKind};
 use crate::cut::{Cut, Way};
-use crate::ledger::tests::{Place, begin, finish, secret, suite};
+use crate::ledger::tests::{Place, begin, begin_after, finish, known, secret, suite};
 use crate::ledger::{Ledger, LedgerError};
 use backends::postgresql::Server;
 use base64::Engine as _;
@@ -47,9 +47,10 @@ async fn a_step_whose_connection_is_lost_is_done_once() {
     let mut cuts: Vec<Cut> = words.iter().flat_map(|w| [Cut::Before(w), Cut::After(w)]).collect();
     cuts.extend([Cut::Before("COMMIT\0"), Cut::After("COMMIT\0")]);
     for (index, cut) in cuts.into_iter().enumerate() {
+        let known = known(&ledger, "app").await.unwrap();
         way.cut(cut);
         let run = format!("r{index:02}");
-        let lease = begin(&ledger, &run, &[secret(&run)]).await;
+        let lease = begin_after(&ledger, &known, "app", &run, &[secret(&run)]).await;
         let lease = lease.unwrap_or_else(|error| panic!("{cut:?}: {error}"));
         assert!(way.is_cut(), "{cut:?}");
         assert_eq!(ledger.intended(&run).await.unwrap(), [secret(&run)], "{cut:?}");
@@ -71,7 +72,7 @@ async fn a_server_that_says_nothing_is_given_up() {
     for word in ["BEGIN", "INSERT INTO runs", "COMMIT\0"] {
         way.cut(Cut::Silence(word));
         let begun = Instant::now();
-        let error = begin(&ledger, "r1", &[]).await.unwrap_err();
+        let error = begin_after(&ledger, &[], "app", "r1", &[]).await.unwrap_err();
         assert!(begun.elapsed() < Duration::from_secs(5), "{word}: {:?}", begun.elapsed());
         assert_eq!(error.blame(), Blame::Backend, "{word}: {error}");
         assert!(error.to_string().contains("did not answer within 1s"), "{word}: {error}");

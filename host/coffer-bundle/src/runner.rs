@@ -18,7 +18,7 @@ pub use recovery::{Recovered, Recovery};
 
 use crate::driver::{Driver, DriverError, Ended, Image, Machine, Operation, Scratch};
 use crate::ledger::{Address, Beginning, Kept, Lease, Ledger, LedgerError, RENEWAL, State};
-use crate::ledger::{Installation, Status};
+use crate::ledger::{Installation, Run, Status};
 use crate::name::Name;
 use crate::package::Package;
 use crate::spool::Spool;
@@ -150,12 +150,18 @@ impl Runner<'_> {
     ) -> Result<Report, RunFailure> {
         let namespace = request.namespace.clone();
         let name = name(&request)?;
-        if let Some(installation) = self.find(&namespace, &name).await? {
-            self.recover_subject(&installation.id).await?;
-        }
-        let installation = self.installation(&request, &name).await?;
-        let given = request.package.take();
-        let package = self.package(given, request.driver.as_ref(), installation.as_ref()).await?;
+        let known = match self.find(&namespace, &name).await? {
+            Some(installation) => {
+                self.recover_subject(&installation.id).await?;
+                self.ledger.runs(&installation.id).await?
+            }
+            None => Vec::new(),
+        };
+        let installation = self.installation(&request, &name, &known).await?;
+        let package = match request.package.take() {
+            Some(package) => package,
+            None => last_package(request.driver.as_ref(), known.first())?,
+        };
         package.bundle().check_action(&request.action)?;
         let driver = request.driver.clone().unwrap_or_else(|| package.driver());
         let image = package.image(&driver)?;
@@ -183,6 +189,7 @@ impl Runner<'_> {
                 bundle_path: &package.path().to_string_lossy(),
                 bundle_digest: &digest,
                 intents: &intents,
+                known: &known,
             })
             .await?;
         self.prepare(&lease, &store, &plan).await?;
@@ -219,12 +226,13 @@ impl Runner<'_> {
         &self,
         request: &Request,
         name: &Name,
+        known: &[Run],
     ) -> Result<Option<Installation>, RunFailure> {
+        // One whose installation failed can be tried again.
+        let was_installed = known.iter().any(|run| run.status == Status::Succeeded);
         let found = self.find(&request.namespace, name).await?;
         match (&found, request.action.as_str()) {
-            (Some(Installation { state: State::Active, .. }), "install")
-                if self.was_installed(found.as_ref()).await? =>
-            {
+            (Some(Installation { state: State::Active, .. }), "install") if was_installed => {
                 Err(RunFailure::Installed { name: name.to_string() })
             }
             (_, "install") | (Some(Installation { state: State::Active, .. }), _) => Ok(found),
@@ -235,39 +243,6 @@ impl Runner<'_> {
                 Err(RunFailure::NotInstalled { action: action.to_owned(), name: name.to_string() })
             }
         }
-    }
-
-    /// Whether an installation was ever installed; one whose installation failed can be tried again.
-    async fn was_installed(
-        &self,
-        installation: Option<&Installation>,
-    ) -> Result<bool, LedgerError> {
-        let Some(installation) = installation else { return Ok(false) };
-        let runs = self.ledger.runs(&installation.id).await?;
-        Ok(runs.iter().any(|run| run.status == Status::Succeeded))
-    }
-
-    /// The bundle that was given, or else the one of the last run, if it is still the same.
-    async fn package(
-        &self,
-        given: Option<Package>,
-        driver: Option<&Driver>,
-        installation: Option<&Installation>,
-    ) -> Result<Package, RunFailure> {
-        if let Some(package) = given {
-            return Ok(package);
-        }
-        let last = match installation {
-            Some(installation) => self.ledger.runs(&installation.id).await?.into_iter().next(),
-            None => None,
-        };
-        let last = last.ok_or(RunFailure::NoBundle)?;
-        let package = Package::read(Path::new(&last.bundle_path))?;
-        let driver = driver.cloned().unwrap_or_else(|| package.driver());
-        if package.digest(&package.image(&driver)?) != last.bundle_digest {
-            return Err(RunFailure::Changed { path: last.bundle_path });
-        }
-        Ok(package)
     }
 
     /// Puts the parameters into their store and records the start; or takes everything back.
@@ -363,6 +338,17 @@ fn name(request: &Request) -> Result<Name, RunFailure> {
         (None, Some(package)) => Ok(package.bundle().name().parse()?),
         (None, None) => Err(RunFailure::NoName),
     }
+}
+
+/// The bundle of the last run, if it is still the same.
+fn last_package(driver: Option<&Driver>, last: Option<&Run>) -> Result<Package, RunFailure> {
+    let last = last.ok_or(RunFailure::NoBundle)?;
+    let package = Package::read(Path::new(&last.bundle_path))?;
+    let driver = driver.cloned().unwrap_or_else(|| package.driver());
+    if package.digest(&package.image(&driver)?) != last.bundle_digest {
+        return Err(RunFailure::Changed { path: last.bundle_path.clone() });
+    }
+    Ok(package)
 }
 
 fn operation(

@@ -57,6 +57,9 @@ pub enum LedgerError {
     /// The file is no database, or it is damaged.
     #[error("the ledger is damaged, or it is no ledger: {0}")]
     NotALedger(String),
+    /// What was decided was decided by what is not so any more.
+    #[error("another run of it began and ended while this one was prepared")]
+    Overtaken,
     /// The database does not let coffer do what it has to.
     #[error("the database refuses coffer: {0}")]
     Refused(String),
@@ -120,6 +123,7 @@ impl Explain for LedgerError {
             | Self::Mode(_)
             | Self::Newer { .. }
             | Self::NotALedger(_)
+            | Self::Overtaken
             | Self::ReadOnly
             | Self::Refused(_)
             | Self::Unfinished { .. }
@@ -149,6 +153,9 @@ impl Explain for LedgerError {
             }
             Self::NotFound { .. } => "see what there is with `coffer installations show NAME`",
             Self::NotALedger(_) => "put a copy of it back, or use another directory with --home",
+            Self::Overtaken => {
+                "see what it did with `coffer installations runs`, and run the command again; nothing was done"
+            }
             Self::ReadOnly => {
                 "make coffer's directory and `ledger.db` in it writable, or choose another one with --home"
             }

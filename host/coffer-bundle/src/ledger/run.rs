@@ -7,9 +7,9 @@
 //! 4. [`Ledger::finish`]: they are held and referred to, and the lease is given back.
 
 use super::deletion::{doom, forget_unused};
-use super::record::{Address, Kept, Status};
+use super::record::{Address, Kept, Run, Status};
 use super::rows::{address, find};
-use super::sql::{Row, Transaction, cells};
+use super::sql::{Row, Transaction, bad, cells};
 use super::{Installation, Lease, Ledger, LedgerError, Part, State};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -27,6 +27,8 @@ pub(crate) struct Beginning<'a> {
     pub(crate) bundle_digest: &'a str,
     /// The secrets that will be put.
     pub(crate) intents: &'a [Address],
+    /// The runs that the installation had when this one was prepared, the last one first.
+    pub(crate) known: &'a [Run],
 }
 
 /// How a run ended.
@@ -44,7 +46,7 @@ impl Ledger {
     /// # Errors
     ///
     /// [`LedgerError::Busy`] or [`LedgerError::Unfinished`] if another run of it has begun,
-    /// [`LedgerError::Deleting`] if it is being deleted.
+    /// [`LedgerError::Overtaken`] if one has ended that is not known, [`LedgerError::Deleting`] if it is being deleted.
     pub(crate) async fn begin(&self, beginning: &Beginning<'_>) -> Result<Lease, LedgerError> {
         let Beginning {
             namespace,
@@ -56,6 +58,7 @@ impl Ledger {
             bundle_path,
             bundle_digest,
             intents,
+            known,
         } = beginning;
         let part = Part::Installation { namespace, name };
         self.transaction(part, async |transaction| {
@@ -73,6 +76,15 @@ impl Ledger {
                 }
             };
             let lease = Lease::take(transaction, &id, run).await?;
+            // What this one was prepared by may not be so any more.
+            let sql = "SELECT count(*), count(finished_ms), max(id) FROM runs WHERE installation = ?1";
+            let runs = transaction.row(sql, cells![&id]).await?.ok_or_else(|| bad(0))?;
+            let runs: (i64, i64, Option<String>) = (runs.get(0)?, runs.get(1)?, runs.get(2)?);
+            let ended = known.iter().filter(|run| run.finished_ms.is_some()).count();
+            let last = known.first().map(|run| run.id.clone());
+            if runs != (known.len() as i64, ended as i64, last) {
+                return Err(LedgerError::Overtaken);
+            }
             transaction.execute(
                 "INSERT INTO runs VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'preparing', NULL, NULL, ?8, NULL)",
                 cells![

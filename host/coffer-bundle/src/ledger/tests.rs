@@ -49,6 +49,7 @@ suite_of! {
     a_holder_elsewhere_is_believed_for_a_minute
     a_run_is_told_as_it_was
     a_run_that_is_taken_back_leaves_nothing_but_what_could_not_be_deleted
+    a_run_that_was_overtaken_does_not_begin
     a_set_replaces_what_it_had
     an_output_is_the_newest
     many_open_it_at_once
@@ -81,6 +82,26 @@ async fn begin_of(
     run: &str,
     intents: &[Address],
 ) -> Result<Lease, LedgerError> {
+    let known = known(ledger, name).await?;
+    begin_after(ledger, &known, name, run, intents).await
+}
+
+/// The runs that there are now.
+pub(crate) async fn known(ledger: &Ledger, name: &str) -> Result<Vec<Run>, LedgerError> {
+    match ledger.installation("", name).await {
+        Ok(installation) => ledger.runs(&installation.id).await,
+        Err(LedgerError::NotFound { .. }) => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+}
+
+pub(crate) async fn begin_after(
+    ledger: &Ledger,
+    known: &[Run],
+    name: &str,
+    run: &str,
+    intents: &[Address],
+) -> Result<Lease, LedgerError> {
     let beginning = Beginning {
         namespace: "",
         name,
@@ -91,6 +112,7 @@ async fn begin_of(
         bundle_path: "bundle.json",
         bundle_digest: "sha256:0",
         intents,
+        known,
     };
     ledger.begin(&beginning).await
 }
@@ -207,6 +229,36 @@ pub(crate) async fn one_process_at_a_time_acts_on_an_installation(place: &impl P
     // Another process that has the same number is not the holder.
     meddle(&ledger, &id, "UPDATE leases SET started = started - 1").await.unwrap();
     assert!(matches!(begin(&ledger, "r3", &[]).await, Err(LedgerError::Unfinished { .. })));
+}
+
+pub(crate) async fn a_run_that_was_overtaken_does_not_begin(place: &impl Place) {
+    let ledger = place.open().await.unwrap();
+    // When nothing was there, when a run was at it, and when that had ended; another one; and none again, and
+    // another installation of that name.
+    let mut seen = vec![known(&ledger, "app").await.unwrap()];
+    for run in ["r1", "r0"] {
+        let lease = begin(&ledger, run, &[]).await.unwrap();
+        seen.push(known(&ledger, "app").await.unwrap());
+        finish(&ledger, &lease, &[]).await.unwrap();
+        for known in &seen {
+            let overtaken = begin_after(&ledger, known, "app", "r2", &[secret("k")]).await;
+            assert!(matches!(overtaken, Err(LedgerError::Overtaken)), "{overtaken:?}");
+        }
+        seen.push(known(&ledger, "app").await.unwrap());
+    }
+    assert!(ledger.addresses().await.unwrap().is_empty());
+    let id = ledger.installation("", "app").await.unwrap().id;
+    let lease = ledger.hold_for_deletion(&id, "d").await.unwrap();
+    ledger.doom_installation(&lease).await.unwrap();
+    ledger.forget_installation(&lease).await.unwrap();
+    for run in ["r3", "r4"] {
+        finish(&ledger, &begin(&ledger, run, &[]).await.unwrap(), &[]).await.unwrap();
+    }
+    for known in &seen {
+        let overtaken = begin_after(&ledger, known, "app", "r5", &[]).await;
+        assert!(matches!(overtaken, Err(LedgerError::Overtaken)), "{overtaken:?}");
+    }
+    assert_eq!(known(&ledger, "app").await.unwrap().len(), 2);
 }
 
 pub(crate) async fn a_holder_elsewhere_is_believed_for_a_minute(place: &impl Place) {
