@@ -81,14 +81,19 @@ test-porter *arguments: plugins
     # As `just test` selects packages, so that nothing is built twice.
     cargo test --workspace --exclude guests --test porter {{ arguments }}
 
+# Run Porter itself, whose program is named, with the stores `filesystem` and `vault`; needs Go for the servers
+test-porter-whole porter *arguments: plugins
+    cargo run --quiet -p backends -- install
+    cargo build --workspace --exclude guests --bins
+    COFFER_TEST_PORTER={{ porter }} cargo test --workspace --exclude guests --test porter-whole {{ arguments }}
+
 # Run clippy on everything, as what it is built for
 lint:
     #!/usr/bin/env bash
     set -euo pipefail
     cargo clippy --workspace --exclude guests --all-targets -- -D warnings
     # What `just test` leaves out is no part of `--all-targets`.
-    cargo clippy --workspace --exclude guests --test porter --test stores -- -D warnings
-    cargo clippy --workspace --exclude guests --test stores --test ledgers -- -D warnings
+    cargo clippy --workspace --exclude guests --test porter --test porter-whole --test stores --test ledgers -- -D warnings
     toolchain=$(plugins/toolchain.sh)
     eval "$toolchain"
     if [ -z "${RUSTC:-}" ]; then

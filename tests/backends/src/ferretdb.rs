@@ -1,8 +1,9 @@
 //! FerretDB on SQLite: it speaks the protocol of MongoDB, has one server and no transactions of several
 //! documents. It is not MongoDB, and this version asks nobody for a password. It is built from its modules.
 
+use crate::go::{self, Mend};
 use crate::process::Process;
-use crate::{Backend, cache, free_port, go};
+use crate::{Backend, cache, free_port};
 use std::path::PathBuf;
 use std::process::Command;
 use tempfile::TempDir;
@@ -12,15 +13,39 @@ pub const BACKEND: Backend = Backend { name: "ferretdb", version: "1.24.2", inst
 
 /// Builds it unless it was built.
 fn install() -> PathBuf {
-    let folder = cache(BACKEND.name, BACKEND.version);
+    let folder = cache(BACKEND.name, "1.24.2-mended-2");
     let program = folder.join("ferretdb");
     if program.is_file() {
         return program;
     }
     let module = "github.com/FerretDB/FerretDB";
     let ours = include_str!("../ferretdb.go");
-    go::build(&folder, include_str!("../ferretdb.mod"), module, Some(ours), "ferretdb")
+    go::build_mended(
+        &folder,
+        include_str!("../ferretdb.mod"),
+        module,
+        Some(ours),
+        "ferretdb",
+        &MENDS,
+    )
 }
+
+/// What Porter needs of it. It makes sure of its indexes each time, and has documents with dots in their keys, as
+/// MongoDB has them since version 3.6.
+const MENDS: [Mend; 2] = [
+    // Of several indexes that are there it took away more than it had, and ended the connection.
+    Mend {
+        file: "internal/handler/msg_createindexes.go",
+        text: "filteredToCreate = slices.Delete(filteredToCreate, i, i+1)",
+        instead: "filteredToCreate = slices.DeleteFunc(filteredToCreate, func(other backends.IndexInfo) bool { \
+                  return other.Name == newIdx.Name })",
+    },
+    Mend {
+        file: "internal/types/document_validation.go",
+        text: "strings.Contains(key, \".\")",
+        instead: "false",
+    },
+];
 
 fn start() -> (String, Box<dyn Send>) {
     let server = Server::start();

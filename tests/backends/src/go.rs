@@ -14,6 +14,25 @@ pub(crate) fn build(
     ours: Option<&str>,
     name: &str,
 ) -> PathBuf {
+    build_mended(folder, requires, module, ours, name, &[])
+}
+
+/// A piece of a module's file, and what is compiled in its place.
+pub(crate) struct Mend {
+    pub(crate) file: &'static str,
+    pub(crate) text: &'static str,
+    pub(crate) instead: &'static str,
+}
+
+/// As [`build`], with faults of the module mended.
+pub(crate) fn build_mended(
+    folder: &Path,
+    requires: &str,
+    module: &str,
+    ours: Option<&str>,
+    name: &str,
+    mends: &[Mend],
+) -> PathBuf {
     let building = tempfile::tempdir_in(folder).unwrap();
     let go = |arguments: &[&str]| {
         let output = Command::new("go")
@@ -46,6 +65,20 @@ pub(crate) fn build(
     fs::write(building.path().join("go.sum"), sums).unwrap();
     if let Some(ours) = ours {
         fs::write(building.path().join("main.go"), ours).unwrap();
+    }
+    if !mends.is_empty() {
+        // Go compiles a module as it was published, or from a folder that is named.
+        let mended = building.path().join("mended");
+        let mut copy = Command::new("cp");
+        let copied = copy.args(["-r", "--no-preserve=mode"]).arg(source).arg(&mended).status();
+        assert!(copied.unwrap().success());
+        for Mend { file, text, instead } in mends {
+            let file = mended.join(file);
+            let all = fs::read_to_string(&file).unwrap();
+            assert_eq!(all.matches(text).count(), 1, "{} is another one", file.display());
+            fs::write(&file, all.replace(text, instead)).unwrap();
+        }
+        go(&["mod", "edit", &format!("-replace={module}=./mended")]);
     }
     let what = if ours.is_some() { "." } else { module };
     go(&["build", "-mod=mod", "-trimpath", "-ldflags=-s -w", "-o", name, what]);
