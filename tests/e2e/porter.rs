@@ -62,3 +62,49 @@ fn a_bridge_that_is_not_there_is_told() {
     assert!(said.contains("there is no coffer-porter beside"), "{said}");
     assert!(!stage.path("user/.porter").exists());
 }
+
+#[test]
+fn what_porter_does_not_need_is_not_guessed() {
+    let stage = Stage::keeping();
+    stage
+        .call(&["secrets", "put", "01ARZ3NDEKTSV4RRFFQ69G5FAV-password"])
+        .stdin("x")
+        .run()
+        .succeeded();
+    let porter = stage.path("porter");
+    fs::create_dir(&porter).unwrap();
+    let home = porter.display().to_string();
+    let prune =
+        ["secrets", "prune", "--porter", "--porter-home", &home, "--older-than", "0s", "--yes"];
+    stage.coffer(&prune).refused(
+        2,
+        "requester",
+        &["no configuration of Porter's", "--porter-home"],
+    );
+    let mongodb = |url: &str| {
+        format!(
+            "default-storage: d\nstorage:\n  - name: d\n    plugin: mongodb\n    config:\n      url: {url}\n"
+        )
+    };
+    // Nothing listens there.
+    let nowhere = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nowhere = mongodb(&format!("mongodb://{nowhere}/?connect=direct"));
+    for (config, code, blame, words) in [
+        ("default-storage-plugin: mongodb-docker\n", 3, "operator", &["mongodb-docker"][..]),
+        ("default-storage-plugin: sqlite\n", 3, "operator", &["Porter's storage is not `mongodb`"]),
+        ("storage: 7\n", 3, "operator", &["Porter's configuration", "config.yaml"]),
+        (&nowhere, 3, "operator", &["Porter's database cannot be read", "it has an option"]),
+        (
+            &nowhere.replace("?connect=direct", ""),
+            5,
+            "backend",
+            &["Porter's database cannot be read"],
+        ),
+        (&mongodb("${secret.absent}"), 2, "requester", &["secret absent"]),
+    ] {
+        fs::write(porter.join("config.yaml"), config).unwrap();
+        stage.coffer(&prune).refused(code, blame, words);
+    }
+    stage.coffer(&["secrets", "prune"]).refused(2, "requester", &["--porter"]);
+    assert_eq!(stage.keys(), ["01ARZ3NDEKTSV4RRFFQ69G5FAV-password"]);
+}

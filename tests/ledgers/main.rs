@@ -20,6 +20,11 @@ pub(crate) use coffer_bundle::config;
 )]
 mod ledger;
 
+#[path = "../../host/coffer-bundle/src/porter.rs"]
+#[allow(dead_code, unreachable_pub, reason = "this is the library's, which uses it")]
+mod porter;
+
 mod cut;
 mod mongodb;
+mod porters;
 mod postgresql;

@@ -76,10 +76,27 @@ fn a_life<S: Kept>() {
     operator.output_is(CANARY);
     operator.machine_is_clean();
 
-    operator.uninstall();
-    // Porter deletes no secret. What is left is in the store, and nowhere else.
+    // Porter deletes no secret. Of each install and upgrade a value is left that nothing refers to; what is newer than
+    // a day is not touched unless that is asked for, and nothing is without `--yes`.
+    let all = operator.keys();
+    assert_eq!(operator.prune(&["--yes"]), [""; 0]);
+    let unused = operator.prune(&["--older-than", "0s"]);
+    assert_eq!(operator.keys(), all);
+    assert!(unused.iter().filter(|key| key.ends_with("-password")).count() >= 3, "{unused:#?}");
+    assert_eq!(operator.prune(&["--older-than", "0s", "--yes"]), unused);
     let left = operator.keys();
-    assert!(keys.iter().all(|key| left.contains(key)), "{left:#?}");
+    let expected: Vec<&String> = all.iter().filter(|key| !unused.contains(key)).collect();
+    assert_eq!(left.iter().collect::<Vec<_>>(), expected);
+    // Everything that Porter needs is there.
+    operator.output_is(CANARY);
+    operator.porter(&["installation", "show", "demo"]).succeeded();
+    operator.upgrade(&[]);
+    operator.output_is(CANARY);
+
+    operator.uninstall();
+    assert!(operator.keys().len() > 3);
+    operator.prune(&["--older-than", "0s", "--yes"]);
+    assert_eq!(operator.keys(), ["answer", "storage", "token"]);
     operator.machine_is_clean();
     operator.nothing_runs();
 }

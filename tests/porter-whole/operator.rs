@@ -233,6 +233,14 @@ impl<S: Kept> Operator<S> {
         serde_json::from_value(listed).unwrap()
     }
 
+    /// What Porter does not need any more.
+    pub(crate) fn prune(&self, more: &[&str]) -> Vec<String> {
+        let home = self.stage.path("porter").display().to_string();
+        let prune = ["secrets", "prune", "--porter", "--porter-home", &home, "-o", "json"];
+        let pruned = self.coffer(&[&prune[..], more].concat()).run().json();
+        serde_json::from_value(pruned["unused"].clone()).unwrap()
+    }
+
     /// Nothing that is sensitive is anywhere but in the store: not in Porter's database, its directory or its
     /// logs, and not in coffer's.
     pub(crate) fn machine_is_clean(&self) {

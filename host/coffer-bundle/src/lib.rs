@@ -10,6 +10,7 @@ mod home;
 mod ledger;
 pub mod name;
 mod package;
+pub mod porter;
 pub mod privacy;
 mod runner;
 pub mod sets;

@@ -251,6 +251,23 @@ pub(crate) enum Secrets {
         #[command(flatten)]
         store: InStore,
     },
+    /// Find what Porter has kept and does not need any more, and delete it
+    Prune {
+        /// What Porter's database does not refer to; there is nothing else to be found yet
+        #[arg(long, required = true)]
+        porter: bool,
+        /// Porter's directory, whose configuration says where its database is [default: ~/.porter]
+        #[arg(long, value_name = "DIR", env = "PORTER_HOME", value_hint = ValueHint::DirPath)]
+        porter_home: Option<PathBuf>,
+        #[command(flatten)]
+        store: InStore,
+        /// Leave what was made more recently than this: it may be of a run that is just going on
+        #[arg(long, default_value = "1day", value_name = "TIME")]
+        older_than: String,
+        /// Delete what was found
+        #[arg(long)]
+        yes: bool,
+    },
     /// List keys
     List {
         /// What the keys begin with

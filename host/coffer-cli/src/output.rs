@@ -8,6 +8,7 @@ use coffer_bundle::config::ConfigError;
 use coffer_bundle::doctor::Unwell;
 use coffer_bundle::driver::DriverError;
 use coffer_bundle::name::NameError;
+use coffer_bundle::porter::PorterError;
 use coffer_bundle::sets::SetError;
 use coffer_bundle::{HomeError, LedgerError, PackageError, RunFailure, SpoolError, StoreError};
 use coffer_host::grants::ReferenceError;
@@ -201,6 +202,7 @@ fn explained(error: &anyhow::Error) -> Option<&dyn Explain> {
         NameError,
         OpenError,
         PackageError,
+        PorterError,
         ReferenceError,
         RunFailure,
         SetError,

@@ -7,7 +7,7 @@ use crate::given::{self, Usage};
 use anyhow::Context as _;
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
-use coffer_bundle::config::{Config, StorageKind, Verbosity};
+use coffer_bundle::config::{Config, ConfigError, StorageEntry, StorageKind, Verbosity};
 use coffer_bundle::document::{self, Format};
 use coffer_bundle::driver::Scratch;
 use coffer_bundle::{Home, Ledger, Spool, Stores};
@@ -56,7 +56,7 @@ impl Session {
         let (config_path, document) = match found {
             Some((path, text)) => {
                 let document = document::read(&text, Format::of(&path))
-                    .map_err(coffer_bundle::config::ConfigError::from)
+                    .map_err(ConfigError::from)
                     .with_context(|| {
                         format!("the configuration {} cannot be read", path.display())
                     })?;
@@ -212,6 +212,35 @@ pub(crate) fn porter_home(asked: Option<&PathBuf>) -> anyhow::Result<PathBuf> {
                 .into(),
         )
     })?)
+}
+
+/// Where Porter's own database is, by its configuration.
+///
+/// # Errors
+///
+/// If there is no configuration, or it cannot be used.
+pub(crate) fn porter_storage(asked: Option<&PathBuf>) -> anyhow::Result<StorageEntry> {
+    let path = porter_home(asked)?;
+    let found = Home::existing(&path)?.map(|home| home.configuration()).transpose()?.flatten();
+    let Some((path, text)) = found else {
+        let text = format!(
+            "{} has no configuration of Porter's; name its directory with --porter-home",
+            path.display()
+        );
+        return Err(Usage(text).into());
+    };
+    // Coffer's own variables are not about Porter, and Porter's are.
+    let of_porter = |name: &str| match name.strip_prefix("COFFER_") {
+        Some(key) => variable(&format!("PORTER_{key}")),
+        None => variable(name),
+    };
+    let read = || {
+        let document = document::read(&text, Format::of(&path))?;
+        Ok::<_, ConfigError>(
+            Config::parse(document, &of_porter, None)?.default_storage().into_owned(),
+        )
+    };
+    read().with_context(|| format!("Porter's configuration {} cannot be used", path.display()))
 }
 
 /// Where coffer's directory is, or would be.

@@ -18,6 +18,10 @@ pub use error::LedgerError;
 pub(crate) use health::Health;
 pub use lease::Lease;
 pub(crate) use lease::RENEWAL;
+#[cfg(test)]
+#[allow(unused_imports, reason = "the tests on servers need it")]
+pub(crate) use mongodb::insert_documents;
+pub(crate) use mongodb::read_collections;
 
 pub use record::{Address, Installation, Kept, KeptSet, Run, State, Status};
 pub(crate) use run::{Beginning, Ending};

@@ -1,14 +1,17 @@
-//! secrets get, put, delete, list.
+//! secrets get, put, delete, prune, list.
 
 use super::installations::text;
 use crate::arguments::{Format, Global, InStore, Secrets};
 use crate::given::{self, Usage};
 use crate::output;
-use crate::session::Session;
-use coffer_bundle::Stores;
+use crate::session::{self, Session};
+use coffer_bundle::{Stores, porter};
 use coffer_host::grants::{Reference, Source};
 use coffer_host::{Existing, MASK, Store};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
 
 /// Asks a store.
 ///
@@ -42,6 +45,12 @@ pub(super) async fn run(global: &Global, command: Secrets) -> anyhow::Result<()>
                 store.delete(reference).await?;
             }
             done(global, "deleted", &keys, &store)
+        }
+        Secrets::Prune { porter: _, porter_home, store, older_than, yes } => {
+            let age = humantime::parse_duration(&older_than)
+                .map_err(|_| Usage("--older-than is a time, such as 12h or 7days".into()))?;
+            let store = open(&stores, &store).await?;
+            prune(global, &store, porter_home.as_ref(), age, yes).await
         }
         Secrets::List { prefix, store } => {
             let store = open(&stores, &store).await?;
@@ -102,6 +111,35 @@ async fn get(
             output::table(&["KEY", "VALUE"], &rows)
         }
     })
+}
+
+/// Finds what Porter does not need any more, and deletes it if that was asked for.
+async fn prune(
+    global: &Global,
+    store: &Store,
+    porter_home: Option<&PathBuf>,
+    age: Duration,
+    delete: bool,
+) -> anyhow::Result<()> {
+    // Before the database is asked: what comes later is nobody's business here.
+    let keys = store.list("").await?;
+    let entry = session::porter_storage(porter_home)?;
+    let mut secrets = BTreeMap::new();
+    for key in entry.secrets() {
+        secrets.insert(key.to_owned(), store.resolve_one(&Reference::secret(key)?).await?);
+    }
+    let unused = porter::unused(&entry.fill(&secrets)?, &keys, age).await?;
+    for key in unused.iter().filter(|_| delete) {
+        store.delete(&Reference::secret(key.as_str())?).await?;
+    }
+    if !delete && !unused.is_empty() {
+        output::note(&format!(
+            "note: nothing was deleted; run it with --yes if no other Porter, with a database of its own, uses {}",
+            store.name()
+        ));
+    }
+    let value = json!({ "unused": unused, "deleted": delete, "store": store.name() });
+    output::result(global.output, &value, || unused.iter().map(|key| format!("{key}\n")).collect())
 }
 
 /// The store that was named, or the default one.

@@ -52,8 +52,7 @@ impl Mongodb {
 
     /// Connects, and says which version the documents are of; 0 if there are none.
     pub(super) async fn connect(storage: &Storage) -> Result<(Self, u32), LedgerError> {
-        let url = storage.url.as_ref().ok_or(LedgerError::Url("it is missing"))?;
-        let server = Server::new(url, storage.timeout.unwrap_or(TIMEOUT))?;
+        let server = server(storage, "coffer")?;
         let mut connection = server.connect().await?;
         let found = connection.find(&server.database, "migrations", json!({})).await?;
         let found = match found.first() {
@@ -205,6 +204,40 @@ impl Mongodb {
             None => self.server.connect().await,
         }
     }
+}
+
+fn server(storage: &Storage, unnamed: &str) -> Result<Server, LedgerError> {
+    let url = storage.url.as_ref().ok_or(LedgerError::Url("it is missing"))?;
+    Server::new(url, storage.timeout.unwrap_or(TIMEOUT), unnamed)
+}
+
+/// Every document of some collections of a database that need not be a ledger. It is `unnamed` where the URL has none.
+pub(crate) async fn read_collections<const N: usize>(
+    storage: &Storage,
+    unnamed: &str,
+    collections: &[&str; N],
+) -> Result<[Vec<Document>; N], LedgerError> {
+    let server = server(storage, unnamed)?;
+    let mut connection = server.connect().await?;
+    let mut read = [const { Vec::new() }; N];
+    for (documents, collection) in read.iter_mut().zip(collections) {
+        *documents = connection.find(&server.database, collection, json!({})).await?;
+    }
+    Ok(read)
+}
+
+/// Puts documents into a database, for the tests of those that are not a ledger.
+#[cfg(test)]
+#[allow(dead_code, reason = "the tests on servers need it")]
+pub(crate) async fn insert_documents(
+    storage: &Storage,
+    unnamed: &str,
+    collection: &str,
+    documents: &[Value],
+) -> Result<(), LedgerError> {
+    let server = server(storage, unnamed)?;
+    let insert = json!({ "insert": collection, "documents": documents });
+    server.connect().await?.command(&server.database, insert).await.map(drop)
 }
 
 /// The documents of a part; `None` if a run was replaced while they were read.

@@ -26,12 +26,13 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Reads `mongodb://USER:PASSWORD@HOST:PORT,HOST:PORT/DATABASE?OPTIONS`.
+    /// Reads `mongodb://USER:PASSWORD@HOST:PORT,HOST:PORT/DATABASE?OPTIONS`. Where it has no database, that is
+    /// `unnamed`.
     ///
     /// # Errors
     ///
     /// [`LedgerError::Url`].
-    pub(super) fn new(url: &Secret, timeout: Duration) -> Result<Self, LedgerError> {
+    pub(super) fn new(url: &Secret, timeout: Duration, unnamed: &str) -> Result<Self, LedgerError> {
         let url = std::str::from_utf8(url.expose()).map_err(|_| LedgerError::Url(NO_URL))?;
         if url.starts_with("mongodb+srv:") {
             return Err(LedgerError::Url(
@@ -71,7 +72,7 @@ impl Server {
             None if database.is_empty() => "admin".into(),
             None => database.clone(),
         };
-        let database = if database.is_empty() { "coffer".into() } else { database };
+        let database = if database.is_empty() { unnamed.into() } else { database };
         Ok(Self { hosts, login, login_database, database, tls, timeout })
     }
 
