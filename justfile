@@ -111,6 +111,13 @@ bench: build
     rustc --edition 2024 -O -o "{{ target }}/bench/secrets_get" host/coffer-cli/benches/secrets_get.rs
     COFFER_BIN="{{ target }}/release/coffer" "{{ target }}/bench/secrets_get"
 
+# Measure `porter install` with coffer's files and with Porter's own, with the release binaries; Porter's program is named
+bench-porter porter: build build-porter
+    mkdir -p "{{ target }}/bench"
+    rustc --edition 2024 -O -o "{{ target }}/bench/porter_install" host/coffer-cli/benches/porter_install.rs
+    PORTER={{ porter }} FERRETDB=$(cargo run --quiet -p backends -- install | sed -n 's/^ferretdb [^:]*: //p') \
+        COFFER_BIN="{{ target }}/release/coffer" "{{ target }}/bench/porter_install"
+
 # Format the tree
 format:
     cargo fmt --all
