@@ -25,3 +25,4 @@ mod vault;
 mod vault_login;
 mod vault_refusals;
 mod vault_walkthrough;
+mod walkthrough;
