@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::process::Child;
 
 /// What the walk-through needs of a server.
-trait Database {
+pub(crate) trait Database {
     const PLUGIN: &str;
     fn start() -> Self;
     fn url(&self) -> String;

@@ -20,6 +20,7 @@ mod scan;
 mod stage;
 
 mod ledger_walkthrough;
+mod matrix;
 mod told;
 mod vault;
 mod vault_login;

@@ -37,6 +37,9 @@ pub(crate) trait Server {
 
     /// Makes it give out again what it has.
     fn unseal(&self) {}
+
+    /// What else there is beside it has no value in it.
+    fn others_are_clean(&self, _: &Scanner) {}
 }
 
 /// Who has the machine, and the server beside it.
@@ -75,6 +78,7 @@ impl<S: Server> Operator<S> {
     /// compiled code, the spool, or a temporary file.
     fn machine_is_clean(&self) {
         self.scanner.machine_is_clean(&self.stage, &[]);
+        self.server.others_are_clean(&self.scanner);
         for path in walk(&self.stage.path("")) {
             let bytes = fs::read(&path).unwrap_or_default();
             for credential in self.server.credentials() {
