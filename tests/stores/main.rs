@@ -19,6 +19,7 @@ mod scan;
 #[allow(dead_code, reason = "the tests of the binary need it")]
 mod stage;
 
+mod cut_off;
 mod ledger_walkthrough;
 mod matrix;
 mod told;

@@ -43,14 +43,14 @@ pub(crate) trait Server {
 }
 
 /// Who has the machine, and the server beside it.
-struct Operator<S> {
-    stage: Stage,
-    server: S,
+pub(crate) struct Operator<S> {
+    pub(crate) stage: Stage,
+    pub(crate) server: S,
     scanner: Scanner,
 }
 
 impl<S: Server> Operator<S> {
-    fn new(server: S) -> Self {
+    pub(crate) fn new(server: S) -> Self {
         let stage = Stage::new();
         stage.config(&server.config());
         Self { stage, server, scanner: Scanner::new() }
@@ -58,7 +58,7 @@ impl<S: Server> Operator<S> {
 
     /// Calls the binary with the value on its standard input. What it prints has neither the value nor a
     /// credential.
-    fn call(&self, arguments: &[&str]) -> Answer {
+    pub(crate) fn call(&self, arguments: &[&str]) -> Answer {
         let arguments = [arguments, &["--verbosity", "debug"]].concat();
         let mut call = self.stage.call(&arguments);
         for (name, value) in self.server.variables() {
@@ -76,7 +76,7 @@ impl<S: Server> Operator<S> {
 
     /// Neither the value nor a credential is anywhere on the machine: not in the ledger, the audit, the
     /// compiled code, the spool, or a temporary file.
-    fn machine_is_clean(&self) {
+    pub(crate) fn machine_is_clean(&self) {
         self.scanner.machine_is_clean(&self.stage, &[]);
         self.server.others_are_clean(&self.scanner);
         for path in walk(&self.stage.path("")) {
@@ -141,7 +141,7 @@ pub(crate) fn values_are_in_the_server_and_references_in_the_ledger<S: Server>(s
 }
 
 /// An external driver that leaves an output with the value in it.
-const DRIVER: &str = r#"
+pub(crate) const DRIVER: &str = r#"
 [ "${1-}" = --handles ] && { echo docker,oci; exit 0; }
 cat >/dev/null
 mkdir -p "$CNAB_OUTPUT_DIR/cnab/app/outputs"

@@ -1,0 +1,194 @@
+//! A store's server that is cut off in the middle of a run, with something in between that does it: nothing arrives; or
+//! everything arrives and no answer comes back; or nothing is said any more. Nothing is lost, and nothing
+//! dangles: what the store has is what the ledger refers to.
+
+use crate::bundles;
+use crate::scan::CANARY;
+use crate::walkthrough::{DRIVER, Operator, Server};
+use backends::openbao;
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::thread;
+use tempfile::TempDir;
+
+/// What becomes of each connection.
+#[derive(Clone, Copy, Debug)]
+enum Cut {
+    /// It ends when something is sent.
+    Before,
+    /// It ends when something is answered.
+    After,
+    /// Nothing arrives, and nothing is said.
+    Silence,
+}
+
+/// A server with a way to it that is cut while a file is there.
+struct Through<S> {
+    server: S,
+    config: String,
+    folder: TempDir,
+}
+
+impl<S: Server> Through<S> {
+    fn new(server: S, cut: Cut) -> Self {
+        let config = server.config();
+        let port = |address: &str| {
+            let rest = config.split_once(address)?.1;
+            let digits = rest.split(|c: char| !c.is_ascii_digit()).next()?;
+            Some((format!("{address}{digits}"), address.to_owned(), digits.parse::<u16>().ok()?))
+        };
+        let (to, address, port) =
+            ["127.0.0.1:", "localhost:"].into_iter().find_map(port).expect("it is on loopback");
+        let folder = tempfile::tempdir().unwrap();
+        let way = way(port, cut, folder.path().join("cut"));
+        let mut config = config.replace(&to, &format!("{address}{way}"));
+        // The store's entry is the last one.
+        config += "    limits:\n      call: 4s\n";
+        Self { server, config, folder }
+    }
+
+    fn switch(&self) -> PathBuf {
+        self.folder.path().join("cut")
+    }
+}
+
+/// A port that leads to another one, and is cut while `switch` is there.
+fn way(to: u16, cut: Cut, switch: PathBuf) -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for client in listener.incoming().map_while(Result::ok) {
+            let Ok(server) = TcpStream::connect(("127.0.0.1", to)) else { continue };
+            let ways =
+                [(client.try_clone(), server.try_clone(), true), (Ok(server), Ok(client), false)];
+            for (from, onto, asks) in ways {
+                let (from, onto, switch) = (from.unwrap(), onto.unwrap(), switch.clone());
+                thread::spawn(move || carry(from, onto, asks, cut, &switch));
+            }
+        }
+    });
+    port
+}
+
+fn carry(mut from: TcpStream, mut onto: TcpStream, asks: bool, cut: Cut, switch: &Path) {
+    let mut buffer = [0; 65536];
+    while let Ok(read @ 1..) = from.read(&mut buffer) {
+        if switch.exists() {
+            match (cut, asks) {
+                (Cut::Before, _) | (Cut::After, false) => break,
+                (Cut::After, true) => {}
+                (Cut::Silence, _) => continue,
+            }
+        }
+        if onto.write_all(&buffer[..read]).is_err() {
+            break;
+        }
+    }
+    let _ = from.shutdown(Shutdown::Both);
+    let _ = onto.shutdown(Shutdown::Both);
+}
+
+impl<S: Server> Server for Through<S> {
+    const SEALS: bool = S::SEALS;
+
+    fn config(&self) -> String {
+        self.config.clone()
+    }
+
+    fn variables(&self) -> Vec<(&'static str, String)> {
+        self.server.variables()
+    }
+
+    fn credentials(&self) -> Vec<String> {
+        self.server.credentials()
+    }
+
+    fn kept(&self) -> Vec<(String, Vec<u8>)> {
+        self.server.kept()
+    }
+
+    fn id(&self) -> u32 {
+        self.server.id()
+    }
+
+    fn stop(&mut self) {
+        self.server.stop();
+    }
+
+    fn restart(&mut self) {
+        self.server.restart();
+    }
+}
+
+fn cut_off<S: Server>(server: S, cut: Cut) {
+    let operator = Operator::new(Through::new(server, cut));
+    let switch = operator.server.switch();
+    operator.stage.bundle(&bundles::native());
+    // When the bundle has left its outputs.
+    let cuts = format!("{DRIVER}: >'{}'\n", switch.display());
+    operator.stage.program("cnab-driver", &cuts);
+    let install = ["install", "-b", "bundle", "-d", "command:driver", "--param", "password=-"];
+    operator.call(&install).failed(
+        1,
+        "operator",
+        &["are kept, sealed, in the spool", "coffer runs recover"],
+    );
+    assert!(switch.exists());
+    operator.machine_is_clean();
+    assert_eq!(operator.call(&["runs", "recover"]).code, Some(1), "{cut:?}");
+    assert_eq!(operator.stage.names("home/spool").len(), 1);
+    fs::remove_file(&switch).unwrap();
+    operator.call(&["runs", "recover"]).succeeded();
+    assert_eq!(operator.stage.names("home/spool"), [""; 0]);
+    let (keys, values): (BTreeSet<String>, Vec<Vec<u8>>) =
+        operator.server.kept().into_iter().unzip();
+    assert_eq!(values, [format!("generated-{CANARY}").into_bytes(), CANARY.into()]);
+    let ledger = operator.call(&["ledger", "dump", "-o", "json"]).json();
+    let secrets = ledger["secrets"].as_array().unwrap();
+    assert!(secrets.iter().all(|secret| secret["state"] == "held"), "{ledger}");
+    let referred = secrets.iter().map(|secret| secret["key"].as_str().unwrap().to_owned());
+    assert_eq!(referred.collect::<BTreeSet<_>>(), keys);
+
+    // Cut off while it is deleted: told, and what is left is deleted later.
+    operator.stage.program("cnab-driver", &cuts);
+    let delete = ["uninstall", "native", "-d", "command:driver", "--delete"];
+    assert_eq!(operator.call(&delete).code, Some(1), "{cut:?}");
+    fs::remove_file(&switch).unwrap();
+    operator.stage.program("cnab-driver", DRIVER);
+    operator.call(&["runs", "recover"]).succeeded();
+    operator.call(&delete).succeeded();
+    assert_eq!(operator.server.kept(), []);
+    let ledger = operator.call(&["ledger", "dump", "-o", "json"]).json();
+    assert_eq!(ledger["secrets"].as_array().unwrap().len(), 0);
+    operator.machine_is_clean();
+}
+
+macro_rules! each {
+    ($($store:ident: $server:ty),+ $(,)?) => {
+        $(mod $store {
+            use super::*;
+
+            #[test]
+            fn before_anything_arrives() {
+                cut_off(<$server>::start(), Cut::Before);
+            }
+
+            #[test]
+            fn before_anything_is_answered() {
+                cut_off(<$server>::start(), Cut::After);
+            }
+
+            #[test]
+            fn without_a_word() {
+                cut_off(<$server>::start(), Cut::Silence);
+            }
+        })+
+    };
+}
+
+each! {
+    vault: openbao::Server,
+}
