@@ -39,8 +39,12 @@ impl Credential {
     ) -> Result<Self, Incident> {
         let mut credential = Self::with(header, token.value.clone())
             .map_err(|why| Incident::Credential { header: header.name.to_owned(), why })?;
-        // Servers repeat the last one as well, in a cache or in a log.
+        // Servers repeat the last one as well, in a cache or in a log; and what was exchanged for either of them, if
+        // they issued it themselves.
         credential.hidden.extend(previous.map(|previous| previous.value.clone()));
+        let proofs = [Some(&*token), previous].into_iter().flatten();
+        let proofs = proofs.filter_map(|token| token.proof.clone());
+        credential.hidden.extend(proofs.filter(|proof| proof.expose().len() >= PART_BYTES_MIN));
         credential.login = Some((login.clone(), token));
         Ok(credential)
     }

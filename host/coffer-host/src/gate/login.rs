@@ -8,6 +8,7 @@ use crate::error::{Incident, LoginFault};
 use crate::limits;
 use crate::secret::Secret;
 use coffer_grants::{HttpPermit, Login};
+use exchange::Question;
 use http_body_util::BodyExt as _;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -17,6 +18,8 @@ use zeroize::Zeroizing;
 /// What a login brought.
 pub(super) struct Token {
     pub(super) value: Secret,
+    /// What it was exchanged for.
+    pub(super) proof: Option<Secret>,
     /// When it ends, and when it is renewed. Nothing, if its issuer does not say.
     time: Option<Time>,
 }
@@ -28,13 +31,13 @@ struct Time {
 }
 
 impl Token {
-    fn new(value: String, lifetime: Option<Duration>, now: Instant) -> Self {
+    fn new(value: Secret, proof: Option<Secret>, lifetime: Option<Duration>, now: Instant) -> Self {
         let time = lifetime.map(|lifetime| {
             let lifetime = lifetime.min(limits::LOGIN_LIFETIME_MAX);
             // What is left is for those that are on their way, and for an issuer that is down for a while.
             Time { end: now + lifetime, renewal: now + lifetime * 3 / 4 }
         });
-        Self { value: Secret::from(value), time }
+        Self { value, proof, time }
     }
 }
 
@@ -161,7 +164,7 @@ impl Held {
         if !budget.take() {
             return Err(failed(LoginFault::TooMany));
         }
-        let request = exchange::request(&self.login).map_err(failed)?;
+        let Question { request, proof } = exchange::question(&self.login).map_err(failed)?;
         let answer = async {
             let grant = permit.grant();
             let reach = self.login.reach(grant.reach());
@@ -172,10 +175,14 @@ impl Held {
                 .await
                 .map_err(|error| super::failed(self.login.url(), reach, &error))?;
             let (parts, body) = response.into_parts();
-            let body = http_body_util::Limited::new(body, limits::LOGIN_ANSWER_BYTES_MAX);
-            // Its pieces are the client's; what is read from them is overwritten.
-            let body = body.collect().await.map_err(|_| SendError::MalformedResponse)?.to_bytes();
-            Ok((parts.status.as_u16(), Zeroizing::new(body.to_vec())))
+            let mut body = http_body_util::Limited::new(body, limits::LOGIN_ANSWER_BYTES_MAX);
+            // Its pieces are the client's; what is read from them is overwritten, and has room for all of it.
+            let mut read = Zeroizing::new(Vec::with_capacity(limits::LOGIN_ANSWER_BYTES_MAX));
+            while let Some(frame) = body.frame().await {
+                let frame = frame.map_err(|_| SendError::MalformedResponse)?;
+                read.extend_from_slice(frame.data_ref().map_or(&[], |data| &data[..]));
+            }
+            Ok((parts.status.as_u16(), read))
         };
         let answer = tokio::time::timeout(limits::LOGIN_MAX, answer).await;
         let (status, body) =
@@ -189,7 +196,7 @@ impl Held {
                 | SendError::Unresolved => failed(LoginFault::Unanswered),
             })?;
         let answer = exchange::read(&self.login.kind, status, &body).map_err(failed)?;
-        let token = Arc::new(Token::new(answer.token, answer.lifetime, Instant::now()));
+        let token = Arc::new(Token::new(answer.token, proof, answer.lifetime, Instant::now()));
         self.known().replace(Arc::clone(&token));
         Ok(token)
     }
@@ -203,7 +210,8 @@ mod tests {
     fn a_token_is_renewed_ahead_of_its_end_and_after_a_refusal() {
         let now = Instant::now();
         let token = |seconds: Option<u64>| {
-            Arc::new(Token::new("t".into(), seconds.map(Duration::from_secs), now))
+            let lifetime = seconds.map(Duration::from_secs);
+            Arc::new(Token::new(Secret::from("t"), None, lifetime, now))
         };
         let check = |known: &Known, refused: Option<&Arc<Token>>, after: u64, expected: &str| {
             let choice = match known.choose(refused, now + Duration::from_secs(after)) {

@@ -5,7 +5,7 @@ use crate::dns::Scripted;
 use crate::stage::{Stage, ask, contains, lacks, refused};
 use crate::wire::{Wire, kept};
 use base64::Engine as _;
-use coffer_host::limits;
+use coffer_host::limits::{self, Limits};
 use coffer_host::{Blame, Incident, Store, TlsFault};
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd,
@@ -17,6 +17,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tempfile::TempDir;
 
 mod http2;
@@ -109,7 +110,9 @@ fn store(guest: &str, grants: &[Value]) -> Store {
         dns.then(&["127.0.0.1"]);
     }
     let host = crate::way::host().instances(16).dns(dns).build().unwrap();
-    Stage::of(guest).on(host).grants(json!({ "http": grants })).open()
+    // Four megabytes of authorities are read in it, by a program that is not optimised.
+    let limits = Limits { call: Duration::from_secs(60), ..Limits::default() };
+    Stage::of(guest).on(host).grants(json!({ "http": grants })).limits(limits).open()
 }
 
 fn url(port: u16) -> String {

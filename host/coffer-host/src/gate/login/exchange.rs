@@ -17,18 +17,25 @@ use rustls::pki_types::pem::PemObject as _;
 use serde::Deserialize;
 use serde_json::json;
 use std::time::{Duration, SystemTime};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize as _, Zeroizing};
+
+/// What is asked of an issuer.
+pub(super) struct Question {
+    pub(super) request: Request<Full<Bytes>>,
+    /// What in it proves who asks.
+    pub(super) proof: Option<Secret>,
+}
 
 /// What a login brought.
 #[derive(Debug, PartialEq)]
 pub(super) struct Answer {
-    pub(super) token: String,
+    pub(super) token: Secret,
     pub(super) lifetime: Option<Duration>,
 }
 
 /// What to ask the issuer.
-pub(super) fn request(login: &Login) -> Result<Request<Full<Bytes>>, LoginFault> {
-    match &login.kind {
+pub(super) fn question(login: &Login) -> Result<Question, LoginFault> {
+    let (request, proof) = match &login.kind {
         LoginKind::ClientCredentials { client_id, client_secret, scope } => {
             let secret = material(client_secret)?;
             let mut form = vec![
@@ -39,7 +46,7 @@ pub(super) fn request(login: &Login) -> Result<Request<Full<Bytes>>, LoginFault>
             if !scope.is_empty() {
                 form.push(("scope", scope));
             }
-            Ok(post(login, FORM, encoded(&form)))
+            (post(login, FORM, encoded(&form)), Some(secret))
         }
         LoginKind::JwtBearer { key, scope } => {
             let url = login.url().to_string();
@@ -47,29 +54,31 @@ pub(super) fn request(login: &Login) -> Result<Request<Full<Bytes>>, LoginFault>
             let assertion = assertion(&material(key)?, scope, &url, now.as_secs())?;
             let form = [
                 ("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"),
-                ("assertion", assertion.as_str()),
+                ("assertion", text(&assertion)?),
             ];
-            Ok(post(login, FORM, encoded(&form)))
+            (post(login, FORM, encoded(&form)), Some(assertion))
         }
         LoginKind::ManagedIdentity { client_id, resource } => {
             let mut query = vec![("api-version", "2018-02-01"), ("resource", resource.as_str())];
             query.extend(client_id.as_deref().map(|id| ("client_id", id)));
             let query = encoded(&query);
             let query = std::str::from_utf8(&query).expect("what is encoded is ASCII");
-            let mut request = built(Method::GET, &format!("{}?{query}", login.url()), Vec::new());
+            let url = format!("{}?{query}", login.url());
+            let mut request = built(Method::GET, &url, Zeroizing::default());
             request.headers_mut().insert("metadata", HeaderValue::from_static("true"));
-            Ok(request)
+            (request, None)
         }
         LoginKind::VaultAppRole { namespace, role_id, secret_id } => {
             let (role_id, secret_id) = (material(role_id)?, material(secret_id)?);
-            let body = json!({ "role_id": text(&role_id)?, "secret_id": text(&secret_id)? });
-            Ok(vault(login, namespace, &body))
+            let body = [("role_id", text(&role_id)?), ("secret_id", text(&secret_id)?)];
+            (vault(login, namespace, &body), Some(secret_id))
         }
         LoginKind::VaultKubernetes { jwt, namespace, role } => {
             let jwt = material(jwt)?;
-            Ok(vault(login, namespace, &json!({ "jwt": text(&jwt)?, "role": role })))
+            (vault(login, namespace, &[("jwt", text(&jwt)?), ("role", role)]), Some(jwt))
         }
-    }
+    };
+    Ok(Question { request, proof })
 }
 
 /// What the issuer's answer means.
@@ -83,7 +92,7 @@ pub(super) fn read(kind: &LoginKind, status: u16, body: &[u8]) -> Result<Answer,
     let answer = match kind {
         LoginKind::VaultAppRole { .. } | LoginKind::VaultKubernetes { .. } => {
             serde_json::from_slice(body).map(|VaultAnswer { auth }| Answer {
-                token: auth.client_token,
+                token: auth.client_token.0,
                 // A token without an end has none.
                 lifetime: Some(auth.lease_duration).filter(|s| *s > 0).map(Duration::from_secs),
             })
@@ -92,12 +101,12 @@ pub(super) fn read(kind: &LoginKind, status: u16, body: &[u8]) -> Result<Answer,
         | LoginKind::JwtBearer { .. }
         | LoginKind::ManagedIdentity { .. } => {
             serde_json::from_slice(body).map(|OauthAnswer { access_token, expires_in }| Answer {
-                token: access_token,
+                token: access_token.0,
                 lifetime: expires_in.map(|Seconds(seconds)| Duration::from_secs(seconds)),
             })
         }
     };
-    answer.ok().filter(|answer| !answer.token.is_empty()).ok_or(LoginFault::Malformed)
+    answer.ok().filter(|answer| !answer.token.expose().is_empty()).ok_or(LoginFault::Malformed)
 }
 
 #[derive(Deserialize)]
@@ -107,13 +116,13 @@ struct VaultAnswer {
 
 #[derive(Deserialize)]
 struct VaultAuth {
-    client_token: String,
+    client_token: Hidden,
     lease_duration: u64,
 }
 
 #[derive(Deserialize)]
 struct OauthAnswer {
-    access_token: String,
+    access_token: Hidden,
     expires_in: Option<Seconds>,
 }
 
@@ -133,9 +142,13 @@ impl TryFrom<serde_json::Value> for Seconds {
 
 /// The code of OAuth that a refusal has, if it is one that the standard knows. Any other text is the server's.
 fn code(body: &[u8]) -> Option<&'static str> {
-    let answer: serde_json::Value = serde_json::from_slice(body).ok()?;
-    let said = answer.get("error")?.as_str()?;
-    CODES.into_iter().find(|code| *code == said)
+    let OauthError { error } = serde_json::from_slice(body).ok()?;
+    CODES.into_iter().find(|code| *code == error)
+}
+
+#[derive(Deserialize)]
+struct OauthError {
+    error: String,
 }
 
 /// RFC 6749, section 5.2.
@@ -154,36 +167,32 @@ const FORM: &str = "application/x-www-form-urlencoded";
 #[derive(Deserialize)]
 struct ServiceAccount {
     client_email: String,
-    private_key: PrivateKey,
+    private_key: Hidden,
     private_key_id: Option<String>,
 }
 
 /// A text that is overwritten when it is dropped.
 #[derive(Deserialize)]
 #[serde(from = "String")]
-struct PrivateKey(Zeroizing<String>);
+struct Hidden(Secret);
 
-impl From<String> for PrivateKey {
+impl From<String> for Hidden {
     fn from(text: String) -> Self {
-        Self(Zeroizing::new(text))
+        Self(Secret::from(text))
     }
 }
 
 /// A signed statement of who a service account is, for the issuer at `audience`.
-fn assertion(
-    key: &Secret,
-    scope: &str,
-    audience: &str,
-    now: u64,
-) -> Result<Zeroizing<String>, LoginFault> {
+fn assertion(key: &Secret, scope: &str, audience: &str, now: u64) -> Result<Secret, LoginFault> {
     let wrong = |why: &str| LoginFault::Material(why.into());
     let account: ServiceAccount = serde_json::from_slice(key.expose())
         .map_err(|_| wrong("the key is not the JSON of a service account"))?;
     let ServiceAccount { client_email, private_key, private_key_id } = account;
-    let pem = PrivatePkcs8KeyDer::from_pem_slice(private_key.0.as_bytes());
-    let pair = pem.ok().and_then(|der| {
-        let der = Zeroizing::new(der.secret_pkcs8_der().to_vec());
-        signature::RsaKeyPair::from_pkcs8(&der).ok()
+    let pem = PrivatePkcs8KeyDer::from_pem_slice(private_key.0.expose());
+    let pair = pem.ok().and_then(|mut der| {
+        let pair = signature::RsaKeyPair::from_pkcs8(der.secret_pkcs8_der()).ok();
+        der.zeroize();
+        pair
     });
     let pair = pair.ok_or_else(|| wrong("the service account has no RSA key in PEM form"))?;
     let mut head = json!({ "alg": "RS256", "typ": "JWT" });
@@ -195,14 +204,13 @@ fn assertion(
         "iat": now, "exp": now + limits::ASSERTION_LIFETIME.as_secs(),
     });
     let part = |value: &serde_json::Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
-    let mut assertion = Zeroizing::new(format!("{}.{}", part(&head), part(&claims)));
-    let mut signed = vec![0; pair.public_modulus_len()];
+    let said = format!("{}.{}", part(&head), part(&claims));
+    let mut signed = Zeroizing::new(vec![0; pair.public_modulus_len()]);
     let random = rand::SystemRandom::new();
-    pair.sign(&signature::RSA_PKCS1_SHA256, &random, assertion.as_bytes(), &mut signed)
+    pair.sign(&signature::RSA_PKCS1_SHA256, &random, said.as_bytes(), &mut signed)
         .map_err(|_| wrong("the key of the service account does not sign"))?;
-    assertion.push('.');
-    assertion.push_str(&BASE64_URL_SAFE_NO_PAD.encode(&signed));
-    Ok(assertion)
+    let signed = Zeroizing::new(BASE64_URL_SAFE_NO_PAD.encode(&*signed));
+    Ok(Secret::from(format!("{said}.{}", *signed)))
 }
 
 fn material(material: &Material) -> Result<Secret, LoginFault> {
@@ -224,8 +232,8 @@ fn text(secret: &Secret) -> Result<&str, LoginFault> {
     secret.expose_text().ok_or_else(|| LoginFault::Material("a part of it is no text".into()))
 }
 
-fn vault(login: &Login, namespace: &str, body: &serde_json::Value) -> Request<Full<Bytes>> {
-    let mut request = post(login, "application/json", body.to_string().into_bytes());
+fn vault(login: &Login, namespace: &str, body: &[(&str, &str)]) -> Request<Full<Bytes>> {
+    let mut request = post(login, "application/json", object(body));
     // It has no control character, and others than ASCII are the server's to judge.
     if let Ok(namespace) = HeaderValue::from_bytes(namespace.as_bytes())
         && !namespace.is_empty()
@@ -235,14 +243,14 @@ fn vault(login: &Login, namespace: &str, body: &serde_json::Value) -> Request<Fu
     request
 }
 
-fn post(login: &Login, kind: &'static str, body: Vec<u8>) -> Request<Full<Bytes>> {
+fn post(login: &Login, kind: &'static str, body: Zeroizing<Vec<u8>>) -> Request<Full<Bytes>> {
     let mut request = built(Method::POST, &login.url().to_string(), body);
     request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     request
 }
 
-fn built(method: Method, url: &str, body: Vec<u8>) -> Request<Full<Bytes>> {
-    let body = Full::new(Bytes::from_owner(Zeroizing::new(body)));
+fn built(method: Method, url: &str, body: Zeroizing<Vec<u8>>) -> Request<Full<Bytes>> {
+    let body = Full::new(Bytes::from_owner(body));
     let plain = HeaderValue::from_static("application/json");
     Request::builder()
         .method(method)
@@ -252,9 +260,12 @@ fn built(method: Method, url: &str, body: Vec<u8>) -> Request<Full<Bytes>> {
         .expect("a URL that was parsed is one for a request")
 }
 
-/// `name=value&...`, as forms and queries have it.
-fn encoded(pairs: &[(&str, &str)]) -> Vec<u8> {
-    let mut text = Vec::new();
+/// `name=value&...`, as forms and queries have it. There is room from the beginning: a buffer that grows leaves
+/// copies behind.
+fn encoded(pairs: &[(&str, &str)]) -> Zeroizing<Vec<u8>> {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    let room = pairs.iter().map(|(name, value)| name.len() + 3 * value.len() + 2).sum();
+    let mut text = Zeroizing::new(Vec::with_capacity(room));
     for (name, value) in pairs {
         if !text.is_empty() {
             text.push(b'&');
@@ -265,10 +276,27 @@ fn encoded(pairs: &[(&str, &str)]) -> Vec<u8> {
             if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
                 text.push(byte);
             } else {
-                text.extend_from_slice(format!("%{byte:02X}").as_bytes());
+                let digit = |digit: u8| DIGITS[usize::from(digit)];
+                text.extend_from_slice(&[b'%', digit(byte >> 4), digit(byte & 15)]);
             }
         }
     }
+    text
+}
+
+/// The same as an object of JSON, where a byte of a value takes six at most, and with room from the beginning.
+fn object(pairs: &[(&str, &str)]) -> Zeroizing<Vec<u8>> {
+    let room: usize = pairs.iter().map(|(name, value)| name.len() + 6 * value.len() + 6).sum();
+    let mut text = Zeroizing::new(Vec::with_capacity(room + 1));
+    for (name, value) in pairs {
+        let before = if text.is_empty() { b'{' } else { b',' };
+        text.push(before);
+        for (part, behind) in [(name, ":"), (value, "")] {
+            serde_json::to_writer(&mut *text, part).expect("memory takes a text");
+            text.extend_from_slice(behind.as_bytes());
+        }
+    }
+    text.push(b'}');
     text
 }
 

@@ -77,11 +77,20 @@ async fn what_is_granted_to_be_read_is_not_changed() {
     assert_eq!(ask(&store, "read file; read there/file").await.unwrap(), "inside; below");
 }
 
-/// Calls of forty operations each, while something is exchanged all the time.
+/// Calls of forty operations each, while something is exchanged all the time; and how many there are at most until
+/// each of two things was met.
 const CALLS: usize = 20;
+const CALLS_MAX: usize = 2_000;
 
-/// Asks again and again while another thread exchanges what is at a name for something else.
-async fn while_exchanged(store: &Store, at: &Path, others: [&Path; 2], operation: &str) -> String {
+/// Asks again and again while another thread exchanges what is at a name for something else, until an operation
+/// found what was `expected` and another one did not.
+async fn while_exchanged(
+    store: &Store,
+    at: &Path,
+    others: [&Path; 2],
+    operation: &str,
+    expected: &str,
+) -> String {
     let done = AtomicBool::new(false);
     let script = vec![operation; 40].join("; ");
     std::thread::scope(|scope| {
@@ -98,7 +107,11 @@ async fn while_exchanged(store: &Store, at: &Path, others: [&Path; 2], operation
             let ask = scope.spawn(move || {
                 asked.block_on(async {
                     let mut found = String::new();
-                    for _ in 0..CALLS {
+                    let met = |found: &str| found.contains(expected) && found.contains('!');
+                    for call in 0..CALLS_MAX {
+                        if call >= CALLS && met(&found) {
+                            break;
+                        }
                         found += &ask(store, script.as_str()).await.unwrap();
                         found += "; ";
                     }
@@ -134,7 +147,8 @@ async fn what_is_exchanged_meanwhile_leads_nowhere() {
         ("swap", ["file", "fifo"], "append swap x", "done"),
     ];
     for (name, [good, bad], operation, expected) in rows {
-        let found = while_exchanged(&store, &at(name), [&at(good), &at(bad)], operation).await;
+        let others = [&*at(good), &*at(bad)];
+        let found = while_exchanged(&store, &at(name), others, operation, expected).await;
         lacks(&found, "OUTSIDE");
         // Otherwise nothing was exchanged, or nothing was looked at.
         contains(&found, expected);

@@ -3,13 +3,15 @@
 use super::grant;
 use crate::server::{Received, Server, ok, reply};
 use crate::stage::{Stage, ask, contains, lacks, refused};
-use coffer_host::limits::Limits;
+use coffer_host::limits::{LOGIN_ANSWER_BYTES_MAX, Limits};
 use coffer_host::{Blame, Incident, Store};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
+use std::fs;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
+use tempfile::TempDir;
 
 const SECRET: &str = "canary-client-secret";
 
@@ -146,6 +148,76 @@ async fn neither_the_token_nor_the_one_before_is_shown_when_it_is_repeated() {
         lacks(&format!("{result:?}"), "canary");
         assert!(matches!(result.as_ref().unwrap_err().incidents(), [Incident::Reflected { .. }]));
         refused(result, "other", Blame::Backend);
+    }
+}
+
+/// An issuer that is the backend as well may repeat what it was given for the token, or for the one before.
+#[tokio::test]
+async fn what_was_exchanged_for_the_token_is_not_shown_when_it_is_repeated() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("secret");
+    for login in [
+        json!({ "login": "client-credentials", "client-id": "i", "client-secret": SECRET }),
+        json!({ "login": "vault-approle", "role-id": "role", "secret-id": SECRET }),
+        json!({ "login": "vault-approle", "role-id": "role", "secret-id": { "file": file } }),
+        json!({ "login": "vault-kubernetes", "role": "role", "jwt": { "file": file } }),
+    ] {
+        for (repeats, refuses) in [(false, false), (true, false), (true, true)] {
+            fs::write(&file, format!("{SECRET}\n")).unwrap();
+            let server = Server::start({
+                let (file, issued) = (file.clone(), AtomicUsize::new(0));
+                move |request| match request.path() {
+                    "/token" => {
+                        // The next login is with another one.
+                        fs::write(&file, "another").unwrap();
+                        let token = format!("canary-{}", issued.fetch_add(1, Ordering::SeqCst));
+                        let auth = json!({ "client_token": token, "lease_duration": 60 });
+                        ok(&json!({ "access_token": token, "auth": auth }).to_string())
+                    }
+                    _ if refuses && request.header("authorization")[0].ends_with('0') => {
+                        reply("401 Unauthorized", "", "")
+                    }
+                    _ if repeats => ok(&format!("role was let in by {SECRET}")),
+                    _ => ok("role was let in"),
+                }
+            });
+            let mut login = login.clone();
+            login["url"] = server.url("/token").into();
+            let store = store("http_get", &server, &json!({ "token": login }));
+            let result = ask(&store, server.url("/v1/a")).await;
+            assert_eq!(asked(&server, "/token"), 1 + usize::from(refuses));
+            if repeats {
+                lacks(&format!("{result:?}"), "canary");
+                let incidents = result.as_ref().unwrap_err().incidents();
+                assert!(matches!(incidents, [Incident::Reflected { .. }]), "{login}");
+                refused(result, "other", Blame::Backend);
+            } else {
+                assert_eq!(result.unwrap(), "200 role was let in", "{login}");
+            }
+        }
+    }
+}
+
+/// An answer to a login of so many bytes, and of one more.
+#[tokio::test]
+async fn the_answer_to_a_login_is_bounded() {
+    for (bytes, expected) in [(LOGIN_ANSWER_BYTES_MAX, true), (LOGIN_ANSWER_BYTES_MAX + 1, false)] {
+        let server = Server::start(move |request| {
+            if request.path() != "/token" {
+                return ok("in");
+            }
+            let answer = r#"{"access_token":"canary-token"}"#;
+            ok(&format!("{answer}{}", " ".repeat(bytes - answer.len())))
+        });
+        let store = store("http_get", &server, &settings(&server));
+        let result = ask(&store, server.url("/v1/a")).await;
+        assert_eq!(asked(&server, "/token"), 1);
+        if expected {
+            assert_eq!(result.unwrap(), "200 in");
+        } else {
+            contains(&refused(result, "other", Blame::Backend), "the answer has no token");
+            assert_eq!(asked(&server, "/v1/a"), 0);
+        }
     }
 }
 

@@ -167,6 +167,38 @@ async fn the_next_byte_is_waited_for() {
     drop(sender);
 }
 
+/// A login may take its time, to the last byte of its answer, and no more.
+#[tokio::test(start_paused = true)]
+async fn a_login_is_waited_for() {
+    let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 31\r\n\r\n{\"access_token\":\"canary-token\"";
+    for (wait, expected, reached) in
+        [(limits::LOGIN_MAX - MOMENT, "200 5", 1), (limits::LOGIN_MAX + MOMENT, "Error::", 0)]
+    {
+        let (port, sender, sent) = trickling(answer);
+        let server = Server::start(|_| ok("hello"));
+        let mut grant = grant(&server);
+        grant["headers"] = json!({ "Authorization": { "setting": "token" } });
+        let token = json!({
+            "login": "client-credentials", "url": format!("http://127.0.0.1:{port}/token"),
+            "client-id": "i", "client-secret": "canary-secret",
+        });
+        let limits = Limits { call: limits::CALL_MAX, ..Limits::default() };
+        let stage = Stage::of("http_outcome").grants(json!({ "http": [grant] }));
+        let store = Arc::new(stage.settings(&json!({ "token": token })).limits(limits).open());
+        let mut asking = Asking::of(&store, server.url("/v1/a"));
+        asking.until(|| sent.load(Ordering::SeqCst) == 1).await;
+        asking.after(wait).await;
+        if reached == 1 {
+            assert!(!asking.is_answered().await, "it has a moment left");
+            sender.send(b'}').unwrap();
+        }
+        let answer = asking.answer().await;
+        assert!(answer.starts_with(expected), "after {wait:?}: {answer}");
+        assert_eq!(server.received().len(), reached, "after {wait:?}");
+        drop(sender);
+    }
+}
+
 /// The time that a plugin names is for the whole answer, so a server that trickles does not stretch it.
 #[tokio::test(start_paused = true)]
 pub(super) async fn http_timeout() {

@@ -20,7 +20,7 @@ fn login(given: &Value) -> Login {
 
 /// The request of a login: its line, its headers, its body.
 fn asked(given: &Value) -> String {
-    let request = request(&login(given)).unwrap();
+    let Question { request, .. } = question(&login(given)).unwrap();
     let (parts, body) = request.into_parts();
     let body = futures_util::FutureExt::now_or_never(body.collect()).unwrap().unwrap().to_bytes();
     let mut text = format!("{} {}\n", parts.method, parts.uri);
@@ -64,9 +64,42 @@ fn each_kind_asks_as_its_issuer_documents() {
     );
 }
 
-/// The statement that a service account signs is read by its public key, and says who, to whom and until when.
+/// What no answer to a plugin may have in it, and no name.
 #[test]
-fn a_service_account_signs_who_it_is() {
+fn what_proves_who_asks_is_known() {
+    let url = "https://id.example/login";
+    let proof = |given: &Value| question(&login(given)).unwrap().proof;
+    for (given, expected) in [
+        (
+            json!({ "login": "client-credentials", "url": url, "client-id": "i", "client-secret": "p" }),
+            true,
+        ),
+        (json!({ "login": "vault-approle", "url": url, "role-id": "r", "secret-id": "p" }), true),
+        (json!({ "login": "vault-kubernetes", "url": url, "jwt": "p", "role": "r" }), true),
+        (json!({ "login": "managed-identity", "resource": "r" }), false),
+    ] {
+        assert_eq!(proof(&given), expected.then(|| Secret::from("p")), "{given}");
+    }
+    let given = json!({ "login": "jwt-bearer", "url": url, "key": account().1, "scope": "s" });
+    let proof = proof(&given).unwrap();
+    assert_eq!(proof.expose_text().unwrap().split('.').count(), 3);
+}
+
+/// What has a secret in it is written where it stays: a buffer that grew has more room than was asked for.
+#[test]
+fn what_is_said_is_written_once() {
+    let long = "ä\u{1}".repeat(1000);
+    for text in [encoded(&[("a", &long)]), object(&[("a", &"\u{1}".repeat(1000))])] {
+        assert!(text.capacity() - text.len() < 4, "{} of {}", text.len(), text.capacity());
+    }
+    assert_eq!(
+        &*object(&[("a", "\"\\\n"), ("b", "ä")]),
+        "{\"a\":\"\\\"\\\\\\n\",\"b\":\"ä\"}".as_bytes()
+    );
+}
+
+/// A service account, and its key.
+fn account() -> (signature::RsaKeyPair, String) {
     let pair = signature::RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
     let der: Pkcs8V1Der<'_> = pair.as_der().unwrap();
     let pem = format!(
@@ -77,8 +110,16 @@ fn a_service_account_signs_who_it_is() {
         "type": "service_account", "private_key_id": "k1", "private_key": pem,
         "client_email": "a@b.example", "token_uri": "https://elsewhere.example/",
     });
-    let key = Secret::from(account.to_string());
+    (pair, account.to_string())
+}
+
+/// The statement that a service account signs is read by its public key, and says who, to whom and until when.
+#[test]
+fn a_service_account_signs_who_it_is() {
+    let (pair, account) = account();
+    let key = Secret::from(account);
     let made = assertion(&key, "a-scope", "https://id.example/token", 1_000).unwrap();
+    let made = made.expose_text().unwrap();
     let [head, claims, signed] = made.split('.').collect::<Vec<_>>()[..] else { panic!() };
     let decoded = |part: &str| BASE64_URL_SAFE_NO_PAD.decode(part).unwrap();
     let public = pair.public_key().as_ref();
@@ -113,7 +154,7 @@ fn an_answer_has_a_token_or_is_a_fault() {
         |login: &Login, status: u16, body: &str, expected: Result<Option<u64>, LoginFault>| {
             let answer = read(&login.kind, status, body.as_bytes());
             let expected = expected.map(|lifetime| Answer {
-                token: "t".into(),
+                token: Secret::from("t"),
                 lifetime: lifetime.map(Duration::from_secs),
             });
             assert_eq!(answer, expected, "{status} {body}");
