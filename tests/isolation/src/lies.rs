@@ -80,8 +80,8 @@ fn lie_to(socket: &mut UnixStream, lie: &str) -> io::Result<()> {
             message.extend([0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01]);
             socket.write_all(&frame(&message))?;
         }
-        // `Effect::Send` to a server that does not answer: the port, and how often at the same time.
-        lie if lie.starts_with("requests-") => {
+        // `Effect::Send` to a server: the port, and how often at the same time. A deaf one reads no reply.
+        lie if lie.starts_with("requests-") || lie.starts_with("deaf-") => {
             let mut numbers = lie.split('-').skip(1);
             let url = format!("http://127.0.0.1:{}/", numbers.next().unwrap_or_default());
             let count = numbers.next().and_then(|count| count.parse().ok()).unwrap_or(0);
@@ -92,6 +92,9 @@ fn lie_to(socket: &mut UnixStream, lie: &str) -> io::Result<()> {
                 message.extend(url.as_bytes());
                 message.extend([0, 0, 0]);
                 socket.write_all(&frame(&message))?;
+            }
+            if lie.starts_with("deaf-") {
+                return park();
             }
         }
         // An error, which directories that there are not are to blame for.
@@ -124,6 +127,10 @@ fn ended(call: u8, answer: &[u8]) -> Vec<u8> {
 fn wait(socket: &mut UnixStream) -> io::Result<()> {
     while socket.read(&mut [0; 4096])? > 0 {}
     // Not even when its parent hangs up.
+    park()
+}
+
+fn park() -> ! {
     loop {
         std::thread::park();
     }

@@ -83,6 +83,53 @@ fn operands_are_counted_by_what_is_open() {
     }
 }
 
+/// What a block leaves behind counts, and what its other branch begins with, which the end of the first one does not tell.
+#[test]
+fn operands_that_blocks_leave_are_counted() {
+    let what = "operands at the same time in one function";
+    let ones = |count: usize| "(i32.const 1) ".repeat(count);
+    let blocks = |count: usize| {
+        let blocks = "(block (result i32) (i32.const 1)) ".repeat(count);
+        format!("(func {blocks} {})", "drop ".repeat(count))
+    };
+    module(blocks, limits::OPERANDS_MAX, what);
+    // One waits below the block, and one is handed to it.
+    let other = |count: usize| {
+        let more = count - 2;
+        format!(
+            "(func (i32.const 7) (i32.const 8) (i32.const 1)
+             (if (param i32) (result i32) (then unreachable) (else {} {})) drop drop)",
+            ones(more),
+            "drop ".repeat(more)
+        )
+    };
+    module(other, limits::OPERANDS_MAX, what);
+    // And what is behind such a block begins with what waits and what it left.
+    let behind = |count: usize| {
+        let more = count - 2;
+        format!(
+            "(func (i32.const 7) (block (result i32) unreachable) {} {} drop drop)",
+            ones(more),
+            "drop ".repeat(more)
+        )
+    };
+    module(behind, limits::OPERANDS_MAX, what);
+}
+
+/// Parameters are those of the function itself, also behind one that is imported and one that has none.
+#[test]
+fn parameters_count_as_locals_of_their_function() {
+    // 1,024 squared times 32 is 2^25, and a function of nothing is 1.
+    let one = format!("(func (param {}) {})", "i32 ".repeat(31), "(block)".repeat(1023));
+    let text = |count| {
+        let before = r#"(import "" "" (func)) (func)"#;
+        format!("(component (core module {before} {}))", one.repeat(count))
+    };
+    check(&text((1 << 10) - 1), None);
+    let what = "entanglement (branches squared, times locals, of all functions)";
+    check(&text(1 << 10), Some(&format!("{} {what}", limits::TANGLE_MAX)));
+}
+
 #[test]
 fn entanglement_is_counted_over_all_functions() {
     // Of 1,023 branches and 31 locals: 1,024 squared times 32 is 2^25, and 2^10 functions are at the bound.

@@ -24,6 +24,14 @@ async fn stopped(stage: &Stage) -> String {
     }
 }
 
+/// Not by the test's clock, either.
+async fn a_minute() {
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(60) {
+        tokio::task::yield_now().await;
+    }
+}
+
 /// One that takes its time, and goes on just before it is up; and one that does not.
 #[tokio::test(start_paused = true)]
 async fn a_worker_has_so_long_to_start() {
@@ -43,7 +51,11 @@ async fn a_worker_has_so_long_to_start() {
             }
             worker
         };
-        let (answer, worker) = tokio::join!(ask(&store, "k"), let_go);
+        let both = async { tokio::join!(ask(&store, "k"), let_go) };
+        let (answer, worker) = tokio::select! {
+            both = both => both,
+            () = a_minute() => panic!("it is waited for longer"),
+        };
         if in_time {
             answer.unwrap();
         } else {

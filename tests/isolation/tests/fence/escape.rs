@@ -71,6 +71,7 @@ async fn nothing_is_found_beside_the_worker() {
     for (asked, becomes) in [
         (format!("read {file}"), ABSENT),
         ("read /etc/passwd".into(), ABSENT),
+        ("openat2 /etc/passwd".into(), TheEnd),
         (format!("thread {file}"), ABSENT),
         (format!("write {file}"), ABSENT),
         (format!("make {}", outside.path().join("made").display()), ABSENT),
@@ -129,6 +130,7 @@ async fn nothing_is_found_beside_the_granted_directories() {
             (format!("truncate {}", at("outside")), DENIED),
             (format!("list {}", at("")), DENIED),
             ("read /etc/passwd".into(), DENIED),
+            ("openat2 /etc/passwd".into(), DENIED),
             (format!("read /proc/{parent}/environ"), DENIED),
             (format!("read /proc/{parent}/mem"), DENIED),
             ("exec".into(), TheEnd),

@@ -4,7 +4,10 @@ use crate::stage::{Stage, ask, contains, refused};
 use coffer_host::limits::{Compiling, EFFECTS_MAX, LOG_LINES_MAX, Limits};
 use coffer_host::{Blame, CallError, Explain as _, LoadError};
 use serde_json::{Value, json};
+use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 const CALL: Duration = Duration::from_millis(1500);
@@ -66,6 +69,43 @@ async fn one_that_asks_for_too_much_is_ended() {
     contains(&text, "its worker asked for too much at once");
 }
 
+/// One that does not listen has nothing kept for it but the reply on its way, the next one, and one that waits.
+#[tokio::test]
+async fn one_that_does_not_listen_is_served_no_further() {
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = server.local_addr().unwrap().port();
+    let came = Arc::new(AtomicUsize::new(0));
+    std::thread::spawn({
+        let came = Arc::clone(&came);
+        move || {
+            for connection in server.incoming() {
+                let mut connection = connection.unwrap();
+                let _ = connection.read(&mut [0; 4096]).unwrap();
+                came.fetch_add(1, Ordering::SeqCst);
+                // More than a socket holds.
+                let body = vec![b'x'; 1 << 20];
+                let head = format!(
+                    "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+                    body.len()
+                );
+                // Whoever gave up is not there any more.
+                let _ = connection.write_all(&[head.as_bytes(), &body].concat());
+            }
+        }
+    });
+    let grants = json!({ "http": [{
+        "url": format!("http://127.0.0.1:{port}/"), "methods": ["GET"], "private-addresses": true,
+    }] });
+    // One after the other, so that what was done is what was answered.
+    let limits = Limits { call: CALL, concurrency: 1, ..Limits::default() };
+    let stage = Stage::new();
+    let store = stage.store(&format!("lies-deaf-{port}-20"), "state_memory", grants, limits);
+    let error = ask(&store, "k").await.unwrap_err();
+    assert_eq!(error.cause().kind(), "deadline", "{error}");
+    let came = came.load(Ordering::SeqCst);
+    assert!((1..=4).contains(&came), "{came} requests were made for it");
+}
+
 /// What it says that it saw blames no directory but a granted one.
 #[tokio::test]
 async fn what_it_alleges_of_files_is_looked_at() {
@@ -83,7 +123,9 @@ async fn an_endless_log_is_cut_off() {
     drop(guard);
     let shown = lines.of("coffer::plugin");
     assert_eq!(shown.iter().filter(|line| line.starts_with("INFO")).count(), LOG_LINES_MAX);
-    assert!(shown.len() <= LOG_LINES_MAX + 1, "{}", shown.len());
+    assert_eq!(shown.len(), LOG_LINES_MAX + 1);
+    // What it says was left out is counted with what was.
+    contains(shown.last().unwrap(), &format!("dropped={}", usize::MAX));
 }
 
 /// A compiler that was taken over gives code that is never loaded here, or more than it may.
