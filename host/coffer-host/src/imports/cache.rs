@@ -116,7 +116,9 @@ mod tests {
         for index in 10..26 {
             assert!(put(&cache, &index.to_string(), largest, MINUTE * index, now));
         }
-        assert!(cache.get("10", now).is_some());
+        // What takes the place of itself needs no room.
+        assert!(put(&cache, "25", largest, MINUTE * 25, now));
+        assert!((10..26).all(|index| cache.get(&index.to_string(), now).is_some()));
         assert!(put(&cache, "26", largest, MINUTE * 60, now));
         assert!(cache.get("10", now).is_none());
         assert!(cache.get("11", now).is_some());

@@ -239,12 +239,13 @@ mod tests {
 
     #[test]
     fn a_message_has_a_greatest_length() {
-        // What is around the value: numbers of variants, of the call, of elements, and its length.
-        let around = 15;
-        let inside = vec![0; limits::MESSAGE_BYTES_MAX - around];
-        assert!(encode(&resolved(&[Bytes::new(inside)])).is_ok());
-        let outside = vec![0; limits::MESSAGE_BYTES_MAX];
-        assert!(encode(&resolved(&[Bytes::new(outside)])).is_err());
+        // Bytes have their length before them, in four.
+        let bytes = |count| encode(&Bytes::new(vec![0; count])).map(|frame| frame.len());
+        let most = limits::MESSAGE_BYTES_MAX - 4;
+        assert_eq!(bytes(most).unwrap(), LENGTH_BYTES + limits::MESSAGE_BYTES_MAX);
+        assert!(bytes(most + 1).is_err());
+        let most = limits::MESSAGE_BYTES_MAX;
+        assert_eq!(length((most as u32).to_le_bytes()), Some(most));
         assert_eq!(length((limits::MESSAGE_BYTES_MAX as u32 + 1).to_le_bytes()), None);
         assert_eq!(length([0xff; 4]), None);
     }
@@ -252,11 +253,19 @@ mod tests {
     /// A short message that claims to be a long list does not make one.
     #[test]
     fn a_message_makes_nothing_much_larger_than_itself() {
-        let inside = vec![String::new(); limits::MESSAGE_STRUCTURE_BYTES_MAX - 10];
-        let frame = encode(&inside).unwrap();
-        assert!(decode::<Vec<String>>(&frame[LENGTH_BYTES..]).is_some());
-        let outside = vec![String::new(); limits::MESSAGE_STRUCTURE_BYTES_MAX + 1];
-        assert!(encode(&outside).is_err());
+        // One byte for each, and three for their number.
+        let most = limits::MESSAGE_STRUCTURE_BYTES_MAX - 3;
+        let frame = encode(&vec![String::new(); most]).unwrap();
+        assert_eq!(decode::<Vec<String>>(&frame[LENGTH_BYTES..]).map(|list| list.len()), Some(most));
+        assert!(encode(&vec![String::new(); most + 1]).is_err());
+        let mut more = frame[LENGTH_BYTES..].to_vec();
+        more[0] += 1;
+        more.push(0);
+        assert!(decode::<Vec<String>>(&more).is_none());
+        // The largest number takes ten.
+        let frame = encode(&vec![u64::MAX; most / 10]).unwrap();
+        assert!(decode::<Vec<u64>>(&frame[LENGTH_BYTES..]).is_some());
+        assert!(encode(&vec![u64::MAX; most / 10 + 1]).is_err());
         let mut claimed = vec![0; limits::MESSAGE_STRUCTURE_BYTES_MAX + 1];
         // The number of elements, as it is written.
         claimed[..4].copy_from_slice(&[0xff, 0xff, 0xff, 0x7f]);
