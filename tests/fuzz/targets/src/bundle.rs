@@ -13,6 +13,9 @@ const NAMED: [&str; 6] =
     ["$defs", "definitions", "dependencies", "dependentSchemas", "patternProperties", "properties"];
 
 pub(crate) fn bundle(data: &[u8]) {
+    if said::has_canary(data) {
+        return;
+    }
     let Ok(text) = std::str::from_utf8(data) else { return };
     let Ok(document) = document::read(text, Format::Json) else { return };
     if let Some(bundle) = parsed(&document) {

@@ -5,6 +5,9 @@ use coffer_host::grants::{Grants, Manifest, Settings};
 use serde_json::{Map, Value};
 
 pub(crate) fn manifest(data: &[u8]) {
+    if said::has_canary(data) {
+        return;
+    }
     let separator = b"\n---\n";
     let cut = data.windows(separator.len()).position(|window| window == separator);
     let (json, settings) = match cut {

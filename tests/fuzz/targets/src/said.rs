@@ -38,6 +38,12 @@ pub(crate) fn line(text: &str) {
     assert!(text.len() <= ERROR_BYTES_MAX, "{} bytes of {text:?}", text.len());
 }
 
+/// Whether an input has itself what is planted, such as in a name, which may be shown. A fuzzer finds out what it is
+/// compared with.
+pub(crate) fn has_canary(data: &[u8]) -> bool {
+    data.windows(CANARY.len()).any(|part| part == CANARY.as_bytes())
+}
+
 #[track_caller]
 pub(crate) fn lacks_canary(text: &str) {
     assert!(!text.contains(CANARY), "{text}");

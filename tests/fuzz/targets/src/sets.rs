@@ -8,6 +8,9 @@ use coffer_host::grants::Source;
 use serde_json::Value;
 
 pub(crate) fn sets(data: &[u8]) {
+    if said::has_canary(data) {
+        return;
+    }
     let Ok(text) = std::str::from_utf8(data) else { return };
     let Ok(mut document) = document::read(text, Format::Yaml) else { return };
     for kind in [SetKind::Credentials, SetKind::Parameters] {
