@@ -94,7 +94,7 @@ fn lie_to(socket: &mut UnixStream, lie: &str) -> io::Result<()> {
                 socket.write_all(&frame(&message))?;
             }
             if lie.starts_with("deaf-") {
-                return park();
+                park();
             }
         }
         // An error, which directories that there are not are to blame for.

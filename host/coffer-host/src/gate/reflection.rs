@@ -256,6 +256,12 @@ mod tests {
         // `canary-1`, which is no user and no password.
         check("Basic ", "Y2FuYXJ5LTE=", "canary-1", true);
         check("Basic ", "dXNlcjpjYW5hcnktMQ==", "user", false);
+        // A password of three letters is in every other answer, one of four is looked for.
+        check("Basic ", "dXNlcjphYmM=", "abc", false);
+        check("Basic ", "dXNlcjphYmNk", "abcd", true);
+        // With bits at its end that mean nothing; and what is no user and password is not taken apart.
+        check("Basic ", "dXNlcjphYmNkZR==", "abcde", true);
+        check("Bearer ", "dXNlcjphYmNk", "abcd", false);
         check("Basic ", "!", "!", true);
     }
 

@@ -256,7 +256,10 @@ mod tests {
         // One byte for each, and three for their number.
         let most = limits::MESSAGE_STRUCTURE_BYTES_MAX - 3;
         let frame = encode(&vec![String::new(); most]).unwrap();
-        assert_eq!(decode::<Vec<String>>(&frame[LENGTH_BYTES..]).map(|list| list.len()), Some(most));
+        assert_eq!(
+            decode::<Vec<String>>(&frame[LENGTH_BYTES..]).map(|list| list.len()),
+            Some(most)
+        );
         assert!(encode(&vec![String::new(); most + 1]).is_err());
         let mut more = frame[LENGTH_BYTES..].to_vec();
         more[0] += 1;

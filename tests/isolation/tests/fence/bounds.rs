@@ -2,7 +2,10 @@
 
 use crate::stage::{Stage, ask, contains, granted, refused, runs, signal, until};
 use coffer_host::Blame;
-use coffer_host::limits::{Limits, WORKER_FILE_BYTES_MAX, WORKER_START_MAX, WORKER_THREADS_MAX};
+use coffer_host::limits::{
+    HANDLES_MAX, Limits, WORKER_BYTES, WORKER_FILE_BYTES_MAX, WORKER_INSTANCE_BYTES,
+    WORKER_START_MAX, WORKER_THREADS_MAX,
+};
 use serde_json::json;
 use std::fs;
 use std::time::{Duration, Instant};
@@ -93,5 +96,31 @@ async fn a_worker_has_so_many_threads() {
     ] {
         assert_eq!(ask(&store, format!("threads {more}")).await.unwrap(), "done");
         assert_eq!(threads() - before, expected);
+    }
+}
+
+/// What the kernel holds it to, as it says itself, unless this process has less already.
+#[tokio::test]
+async fn the_kernel_knows_its_bounds() {
+    let stage = Stage::new();
+    let store = stage.escaped(json!({}));
+    let worker = ask(&store, "pid").await.unwrap();
+    // What is in effect, and the most.
+    let bounds = |id: &str, name: &str| {
+        let text = fs::read_to_string(format!("/proc/{id}/limits")).unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        let mut words = line.split_whitespace().map(|word| word.parse().unwrap_or(u64::MAX));
+        [words.next().unwrap(), words.next().unwrap()]
+    };
+    let Limits { memory, concurrency, .. } = Limits::default();
+    let instances = concurrency as u64;
+    for (name, most) in [
+        ("Max core file size", 0),
+        ("Max open files", instances * HANDLES_MAX as u64 + WORKER_THREADS_MAX as u64),
+        ("Max file size", WORKER_FILE_BYTES_MAX),
+        ("Max data size", WORKER_BYTES + instances * (memory as u64 + WORKER_INSTANCE_BYTES)),
+    ] {
+        let most = most.min(bounds("self", name)[1]);
+        assert_eq!(bounds(&worker, name), [most, most], "{name}");
     }
 }

@@ -198,6 +198,18 @@ async fn what_was_exchanged_for_the_token_is_not_shown_when_it_is_repeated() {
     }
 }
 
+/// Three letters are in every other answer, and are not looked for.
+#[tokio::test]
+async fn what_was_exchanged_is_looked_for_from_four_letters_on() {
+    let server = server(3600, |_, _, _| ok("abcd"));
+    for (secret, is_shown) in [("abc", true), ("abcd", false)] {
+        let mut settings = settings(&server);
+        settings["token"]["client-secret"] = secret.into();
+        let result = ask(&store("http_get", &server, &settings), server.url("/v1/a")).await;
+        assert_eq!(result.is_ok(), is_shown, "{secret}");
+    }
+}
+
 /// An answer to a login of so many bytes, and of one more.
 #[tokio::test]
 async fn the_answer_to_a_login_is_bounded() {

@@ -3,7 +3,7 @@
 
 use super::{grant, with};
 use crate::dns::{Scripted, granted_on};
-use crate::server::{Server, ok};
+use crate::server::{Server, ok, reply};
 use crate::stage::{Stage, ask};
 use crate::wire::{Barrier, Wire, kept};
 use coffer_host::limits::{self, Limits};
@@ -14,7 +14,7 @@ use std::io::{self, Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
@@ -84,6 +84,18 @@ impl Asking {
 fn patient(guest: &str, grants: &[serde_json::Value]) -> Arc<Store> {
     let limits = Limits { call: limits::CALL_MAX, ..Limits::default() };
     Arc::new(with(guest, grants, limits))
+}
+
+/// The same, with a token from an issuer at this URL.
+fn logging_in(server: &Server, issuer: &str) -> Arc<Store> {
+    let mut grant = grant(server);
+    grant["headers"] = json!({ "Authorization": { "setting": "token" } });
+    let token = json!({
+        "login": "client-credentials", "url": issuer, "client-id": "i", "client-secret": "canary-secret",
+    });
+    let limits = Limits { call: limits::CALL_MAX, ..Limits::default() };
+    let stage = Stage::of("http_outcome").grants(json!({ "http": [grant] }));
+    Arc::new(stage.settings(&json!({ "token": token })).limits(limits).open())
 }
 
 /// A server may take its time to begin, and no more.
@@ -167,6 +179,54 @@ async fn the_next_byte_is_waited_for() {
     drop(sender);
 }
 
+/// A request is not sent again before a backend asked for that.
+#[tokio::test(start_paused = true)]
+async fn what_a_backend_asks_to_wait_is_waited() {
+    let busy = AtomicBool::new(true);
+    let server = Server::start(move |_| match busy.swap(false, Ordering::SeqCst) {
+        true => reply("503 Service Unavailable", "retry-after: 2\r\n", ""),
+        false => ok("hello"),
+    });
+    let store = patient("http_outcome", &[grant(&server)]);
+    let mut asking = Asking::of(&store, server.url("/v1/a"));
+    asking.until(|| server.received().len() == 1).await;
+    asking.after(Duration::from_secs(2) - MOMENT).await;
+    assert!(!asking.is_answered().await, "it has a moment left");
+    assert_eq!(server.received().len(), 1);
+    let begun = Instant::now();
+    while server.received().len() == 1 {
+        assert!(begun.elapsed() < Duration::from_secs(30), "it is not sent again");
+        asking.after(MOMENT).await;
+    }
+    assert_eq!(asking.answer().await, "200 5");
+}
+
+/// A token whose renewal failed is good for a while yet, in which its issuer is not asked again and again.
+#[tokio::test(start_paused = true)]
+async fn a_renewal_that_failed_is_tried_again_after_a_pause() {
+    let first = AtomicBool::new(true);
+    let server = Server::start(move |request| match request.path() {
+        "/token" if first.swap(false, Ordering::SeqCst) => {
+            ok(r#"{"access_token":"canary-token","expires_in":100}"#)
+        }
+        "/token" => reply("503 Service Unavailable", "", ""),
+        _ => ok("hello"),
+    });
+    let store = logging_in(&server, &server.url("/token"));
+    for (after, logins) in [
+        (Duration::ZERO, 1),
+        (Duration::from_secs(75) - MOMENT, 1),
+        (MOMENT, 2),
+        (limits::LOGIN_PAUSE - MOMENT, 2),
+        (MOMENT, 3),
+    ] {
+        tokio::time::advance(after).await;
+        assert_eq!(Asking::of(&store, server.url("/v1/a")).answer().await, "200 5");
+        let asked = server.received().iter().filter(|request| request.path() == "/token").count();
+        assert_eq!(asked, logins, "after {after:?}");
+    }
+}
+
 /// A login may take its time, to the last byte of its answer, and no more.
 #[tokio::test(start_paused = true)]
 async fn a_login_is_waited_for() {
@@ -176,15 +236,7 @@ async fn a_login_is_waited_for() {
     {
         let (port, sender, sent) = trickling(answer);
         let server = Server::start(|_| ok("hello"));
-        let mut grant = grant(&server);
-        grant["headers"] = json!({ "Authorization": { "setting": "token" } });
-        let token = json!({
-            "login": "client-credentials", "url": format!("http://127.0.0.1:{port}/token"),
-            "client-id": "i", "client-secret": "canary-secret",
-        });
-        let limits = Limits { call: limits::CALL_MAX, ..Limits::default() };
-        let stage = Stage::of("http_outcome").grants(json!({ "http": [grant] }));
-        let store = Arc::new(stage.settings(&json!({ "token": token })).limits(limits).open());
+        let store = logging_in(&server, &format!("http://127.0.0.1:{port}/token"));
         let mut asking = Asking::of(&store, server.url("/v1/a"));
         asking.until(|| sent.load(Ordering::SeqCst) == 1).await;
         asking.after(wait).await;

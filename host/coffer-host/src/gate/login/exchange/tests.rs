@@ -43,6 +43,12 @@ fn each_kind_asks_as_its_issuer_documents() {
          grant_type=client_credentials&client_id=a%20b&client_secret=%26%3D%25%2B%C3%A4\
          &scope=https%3A%2F%2Fvault.azure.net%2F.default"
     );
+    assert!(
+        asked(&json!({
+            "login": "client-credentials", "url": url, "client-id": "a", "client-secret": "b",
+        }))
+        .ends_with("\ngrant_type=client_credentials&client_id=a&client_secret=b")
+    );
     assert_eq!(
         asked(
             &json!({ "login": "managed-identity", "resource": "https://vault.azure.net", "client-id": "x&y" })
@@ -83,6 +89,26 @@ fn what_proves_who_asks_is_known() {
     let given = json!({ "login": "jwt-bearer", "url": url, "key": account().1, "scope": "s" });
     let proof = proof(&given).unwrap();
     assert_eq!(proof.expose_text().unwrap().split('.').count(), 3);
+}
+
+/// A file may be empty by now, or have what is no text.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "the test's own file")]
+fn what_cannot_be_logged_in_with_is_said() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let file = folder.path().join("jwt");
+    let given = json!({
+        "login": "vault-kubernetes", "url": "https://id.example/login", "jwt": { "file": file }, "role": "r",
+    });
+    for (bytes, expected) in [
+        (&b" \n"[..], Some("a part of it is empty")),
+        (b"\xff", Some("a part of it is no text")),
+        (b"j\n", None),
+    ] {
+        std::fs::write(&file, bytes).unwrap();
+        let fault = question(&login(&given)).err();
+        assert_eq!(fault, expected.map(|why| LoginFault::Material(why.into())), "{bytes:?}");
+    }
 }
 
 /// What has a secret in it is written where it stays: a buffer that grew has more room than was asked for.
