@@ -66,6 +66,11 @@ fuzz minutes *targets: plugins
 mutants *arguments: plugins
     nice cargo mutants --output "{{ target }}" {{ if arguments =~ 'coffer-host' { "--in-place --cargo-test-arg=--test=sandbox" } else { "--package coffer-grants" } }} {{ arguments }}
 
+# Change coffer-host here and there, all of it in one program, and see a test fail; takes as many minutes as told and half an hour before, goes on where it was, or with the FILES named
+mutants-host minutes *files: plugins
+    cargo build --locked --quiet --manifest-path tests/mutants/Cargo.toml --target-dir "{{ target }}"
+    nice "{{ target }}/debug/mutants" "{{ justfile_directory() }}" "{{ target }}" {{ minutes }} {{ files }}
+
 # Install the servers that the stores are tested against, start one of each, and stop them at the end of input
 backends:
     cargo run --quiet -p backends

@@ -477,6 +477,12 @@ mod tests {
             "admin 12345 true",
             "******* ******* true",
         );
+        // Of the least that is hidden, and one less.
+        check(&["abcd\nlonger-line"], "> abcd <", "> ******* <");
+        check(&["abc\nlonger-line"], "> abc <", "> abc <");
+        let json = [r#"{"a":"abcd","b":1234,"c":"zyx","d":987}"#];
+        check(&json, "abcd 1234", "******* *******");
+        check(&json, "zyx 987; zyx", "zyx 987; zyx");
     }
 
     #[test]
