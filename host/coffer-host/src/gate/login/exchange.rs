@@ -41,6 +41,11 @@ pub(super) fn request(login: &Login) -> Result<Request<Full<Bytes>>, LoginFault>
             }
             Ok(post(login, FORM, encoded(&form)))
         }
+        LoginKind::GoogleMetadata { .. } => {
+            let mut request = built(Method::GET, &login.url().to_string(), Vec::new());
+            request.headers_mut().insert("metadata-flavor", HeaderValue::from_static("Google"));
+            Ok(request)
+        }
         LoginKind::JwtBearer { key, scope } => {
             let url = login.url().to_string();
             let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
@@ -89,6 +94,7 @@ pub(super) fn read(kind: &LoginKind, status: u16, body: &[u8]) -> Result<Answer,
             })
         }
         LoginKind::ClientCredentials { .. }
+        | LoginKind::GoogleMetadata { .. }
         | LoginKind::JwtBearer { .. }
         | LoginKind::ManagedIdentity { .. } => {
             serde_json::from_slice(body).map(|OauthAnswer { access_token, expires_in }| Answer {
