@@ -44,6 +44,7 @@ mod manifest;
 mod memory;
 mod plugin_aws;
 mod plugin_filesystem;
+mod plugin_gcp;
 mod plugin_host;
 mod plugin_vault;
 mod remains;
