@@ -10,8 +10,14 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 /// The names in the configuration, other names, and the file.
-const PLUGINS: [(&str, &[&str], &str); 3] = [
+const PLUGINS: [(&str, &[&str], &str); 5] = [
+    (
+        "aws-secrets-manager",
+        &["secrets.aws.secretsmanager", "aws.secretsmanager"],
+        "coffer_plugin_aws_secrets_manager",
+    ),
     ("filesystem", &["secrets.porter.filesystem", "porter.filesystem"], "coffer_plugin_filesystem"),
+    ("gcp-secret-manager", &[], "coffer_plugin_gcp_secret_manager"),
     ("host", &["secrets.porter.host", "porter.host"], "coffer_plugin_host"),
     ("vault", &["secrets.hashicorp.vault", "hashicorp.vault"], "coffer_plugin_vault"),
 ];

@@ -5,7 +5,7 @@
 use crate::bundles;
 use crate::scan::CANARY;
 use crate::walkthrough::{DRIVER, Operator, Server};
-use backends::openbao;
+use backends::{moto, openbao};
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -190,5 +190,6 @@ macro_rules! each {
 }
 
 each! {
+    aws: moto::Server,
     vault: openbao::Server,
 }

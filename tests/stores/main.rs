@@ -19,6 +19,13 @@ mod scan;
 #[allow(dead_code, reason = "the tests of the binary need it")]
 mod stage;
 
+// The way to a server that can be cut. Not everything of it is needed here either.
+#[path = "../ledgers/cut.rs"]
+mod cut;
+
+mod aws;
+mod aws_refusals;
+mod aws_walkthrough;
 mod cut_off;
 mod ledger_walkthrough;
 mod matrix;

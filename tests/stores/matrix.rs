@@ -4,7 +4,7 @@
 use crate::ledger_walkthrough::Database;
 use crate::scan::Scanner;
 use crate::walkthrough::{self, Server};
-use backends::{ferretdb, openbao, postgresql};
+use backends::{ferretdb, moto, openbao, postgresql};
 
 /// A store's server, and the ledger's beside it.
 struct Beside<S, D> {
@@ -87,5 +87,6 @@ macro_rules! with {
 }
 
 with! {
+    aws: moto::Server,
     vault: openbao::Server,
 }

@@ -252,7 +252,7 @@ impl Grants {
         }
         for grant in &mut self.http {
             grant.ca_mut().into_iter().for_each(root);
-            grant.header_files_mut().for_each(root);
+            grant.credential_files_mut().for_each(root);
         }
         Ok(self)
     }

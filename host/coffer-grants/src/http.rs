@@ -2,21 +2,20 @@
 
 use crate::address::Reach;
 use crate::reference::escape;
+use crate::signature::{self, AwsSigV4};
 use crate::url::{RequestUrl, UrlPattern};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A rule for HTTP requests. The first rule of a store that covers a request decides.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a rule: `url` and `methods`")]
+#[serde(try_from = "RawHttpGrant")]
 pub struct HttpGrant {
     url: UrlPattern,
     methods: BTreeSet<Method>,
-    #[serde(default)]
     headers: BTreeMap<HeaderName, HeaderSource>,
-    #[serde(default)]
+    aws_sigv4: Option<AwsSigV4>,
     private_addresses: bool,
-    #[serde(default)]
     ca: Option<String>,
 }
 
@@ -41,6 +40,18 @@ impl HttpGrant {
         self.headers.iter().map(|(name, source)| InjectedHeader { name: &name.0, source })
     }
 
+    /// How the host signs the requests, if it does.
+    #[must_use]
+    pub fn aws_sigv4(&self) -> Option<&AwsSigV4> {
+        self.aws_sigv4.as_ref()
+    }
+
+    /// Whether the host adds something to the requests that must not be read on their way.
+    #[must_use]
+    pub fn has_credentials(&self) -> bool {
+        !self.headers.is_empty() || self.aws_sigv4.is_some()
+    }
+
     /// How far connections reach.
     #[must_use]
     pub fn reach(&self) -> Reach {
@@ -57,8 +68,41 @@ impl HttpGrant {
         self.ca.as_mut()
     }
 
-    pub(crate) fn header_files_mut(&mut self) -> impl Iterator<Item = &mut String> {
-        self.headers.values_mut().filter_map(|source| source.file.as_mut())
+    /// The files that the host reads what it adds from.
+    pub(crate) fn credential_files_mut(&mut self) -> impl Iterator<Item = &mut String> {
+        let signature = self.aws_sigv4.iter_mut().flat_map(AwsSigV4::sources_mut);
+        self.headers.values_mut().chain(signature).filter_map(|source| source.file.as_mut())
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a rule: `url` and `methods`")]
+struct RawHttpGrant {
+    url: UrlPattern,
+    methods: BTreeSet<Method>,
+    #[serde(default)]
+    headers: BTreeMap<HeaderName, HeaderSource>,
+    #[serde(default)]
+    aws_sigv4: Option<AwsSigV4>,
+    #[serde(default)]
+    private_addresses: bool,
+    #[serde(default)]
+    ca: Option<String>,
+}
+
+impl TryFrom<RawHttpGrant> for HttpGrant {
+    type Error = String;
+
+    fn try_from(raw: RawHttpGrant) -> Result<Self, String> {
+        let RawHttpGrant { url, methods, headers, aws_sigv4, private_addresses, ca } = raw;
+        let twice = headers.keys().find(|name| signature::is_signers(&plain(&name.0)));
+        if let (Some(name), Some(_)) = (twice, &aws_sigv4) {
+            return Err(format!(
+                "`aws-sigv4` makes the header {}, so it cannot be injected",
+                name.0
+            ));
+        }
+        Ok(Self { url, methods, headers, aws_sigv4, private_addresses, ca })
     }
 }
 
@@ -96,7 +140,9 @@ impl<'g> HttpPermit<'g> {
     #[must_use]
     pub fn header_allowed(&self, name: &str) -> bool {
         let name = plain(name);
-        !is_hosts(&name) && !self.grant.headers.keys().any(|granted| plain(&granted.0) == name)
+        let signed = self.grant.aws_sigv4.is_some() && signature::is_signers(&name);
+        let injected = self.grant.headers.keys().any(|granted| plain(&granted.0) == name);
+        !is_hosts(&name) && !signed && !injected
     }
 }
 
@@ -109,7 +155,7 @@ pub struct InjectedHeader<'g> {
     pub source: &'g HeaderSource,
 }
 
-/// Where the value of an injected header comes from: one of `env`, `file` and `setting`.
+/// Where the value of an injected header, or a part of a signature, comes from: one of `env`, `file` and `setting`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "RawHeaderSource")]
 pub struct HeaderSource {
@@ -297,6 +343,17 @@ mod tests {
         check(&with("", json!({ "env": "T" })), Err("not the name of a header"));
         check(&with("transfer_encoding", json!({ "env": "T" })), Err("belongs to the connection"));
         check(&with("x-rewrite-url", json!({ "env": "T" })), Err("cannot be injected"));
+        let signed = |name: &str| {
+            let mut grant = with(name, json!({ "env": "T" }));
+            grant["aws-sigv4"] = json!({
+                "region": "r", "service": "s",
+                "access-key-id": { "env": "K" }, "secret-access-key": { "env": "S" },
+            });
+            grant
+        };
+        check(&signed("X-Token"), Ok(()));
+        check(&signed("Authorization"), Err("`aws-sigv4` makes the header authorization"));
+        check(&signed("X-Amz_Date"), Err("`aws-sigv4` makes the header x-amz_date"));
     }
 
     #[test]
@@ -331,6 +388,34 @@ mod tests {
             "X-HTTP-Method-Override",
             "x-original-url",
             "X-Forwarded-Host",
+        ] {
+            assert!(!permit.header_allowed(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_plugin_cannot_set_what_the_host_signs_with() {
+        let signed: HttpGrant = serde_json::from_value(json!({
+            "url": "https://a.example/", "methods": ["POST"],
+            "aws-sigv4": {
+                "region": "r", "service": "s",
+                "access-key-id": { "env": "K" }, "secret-access-key": { "env": "S" },
+            },
+        }))
+        .unwrap();
+        let url = RequestUrl::parse("https://a.example/").unwrap();
+        let permit = HttpPermit { method: "POST".into(), url, grant: &signed };
+        for name in ["accept", "x-amz-target", "x-amz-meta-a", "content-type"] {
+            assert!(permit.header_allowed(name), "{name}");
+        }
+        for name in [
+            "Authorization",
+            "X-Amz-Date",
+            "x_amz_date",
+            "X-AMZ-SECURITY-TOKEN",
+            "x-amz-content-sha256",
+            "Date",
+            "X-Amz-Region-Set",
         ] {
             assert!(!permit.header_allowed(name), "{name}");
         }

@@ -19,6 +19,7 @@ mod manifest;
 mod reference;
 mod settings;
 mod shown;
+mod signature;
 mod template;
 mod url;
 
@@ -33,4 +34,5 @@ pub use login::{Login, LoginKind, Material};
 pub use manifest::{Manifest, ManifestError};
 pub use reference::{KEY_BYTES_MAX, Reference, ReferenceError, Source};
 pub use settings::{Setting, SettingKind, Settings, SettingsError};
+pub use signature::AwsSigV4;
 pub use url::{RequestUrl, UrlError, UrlPattern};

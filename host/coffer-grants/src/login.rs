@@ -30,6 +30,11 @@ pub enum LoginKind {
         /// What the token is for. May be empty.
         scope: String,
     },
+    /// The service account that Google gives the machine.
+    GoogleMetadata {
+        /// Which of them, if the machine has several.
+        account: String,
+    },
     /// OAuth 2.0 JWT bearer (RFC 7523), as Google's service accounts have it.
     JwtBearer {
         /// The key of the service account, as Google writes it into a file.
@@ -102,6 +107,7 @@ impl Login {
                 client_secret: fields.material("client-secret")?,
                 scope: fields.text("scope")?,
             },
+            "google-metadata" => LoginKind::GoogleMetadata { account: fields.account()? },
             "jwt-bearer" => {
                 LoginKind::JwtBearer { key: fields.material("key")?, scope: fields.text("scope")? }
             }
@@ -120,8 +126,11 @@ impl Login {
                 role: fields.text("role")?,
             },
         };
-        // The one address that is the same on every machine, and that only this kind may ask.
-        let (url, reach) = match kind {
+        // The one address that is the same on every machine, and that only these kinds may ask.
+        let (url, reach) = match &kind {
+            LoginKind::GoogleMetadata { account } => {
+                (GOOGLE_METADATA.replace("ACCOUNT", account), Some(Reach::Private))
+            }
             LoginKind::ManagedIdentity { .. } => (METADATA.to_owned(), Some(Reach::Private)),
             LoginKind::ClientCredentials { .. }
             | LoginKind::JwtBearer { .. }
@@ -129,8 +138,7 @@ impl Login {
             | LoginKind::VaultKubernetes { .. } => (fields.text("url")?, fields.reach()?),
         };
         let url = RequestUrl::parse(&url).map_err(|error| format!("`url` is refused: {error}"))?;
-        if !matches!(kind, LoginKind::ManagedIdentity { .. }) && url.path_and_query().contains('?')
-        {
+        if url.path_and_query().contains('?') {
             return Err("`url` must be without a query".into());
         }
         let ca = Some(fields.text("ca")?).filter(|path| !path.is_empty());
@@ -179,6 +187,7 @@ impl Login {
     pub fn is_refusal(&self, status: u16) -> bool {
         match self.kind {
             LoginKind::ClientCredentials { .. }
+            | LoginKind::GoogleMetadata { .. }
             | LoginKind::JwtBearer { .. }
             | LoginKind::ManagedIdentity { .. } => status == 401,
             LoginKind::VaultAppRole { .. } | LoginKind::VaultKubernetes { .. } => {
@@ -191,6 +200,10 @@ impl Login {
 /// What Azure's machines ask for their identity. The rest of the query is added.
 const METADATA: &str = "http://169.254.169.254/metadata/identity/oauth2/token";
 
+/// What Google's machines ask for the token of their service account.
+const GOOGLE_METADATA: &str =
+    "http://169.254.169.254/computeMetadata/v1/instance/service-accounts/ACCOUNT/token";
+
 /// What is read as [`Material`].
 const MATERIAL: [&str; 5] = ["client-secret", "jwt", "key", "role-id", "secret-id"];
 
@@ -201,12 +214,13 @@ struct Known {
     optional: &'static [&'static str],
 }
 
-const KINDS: [Known; 5] = [
+const KINDS: [Known; 6] = [
     Known {
         name: "client-credentials",
         required: &["client-id", "client-secret", "url"],
         optional: &["ca", "private-addresses", "scope"],
     },
+    Known { name: "google-metadata", required: &[], optional: &["account"] },
     Known {
         name: "jwt-bearer",
         required: &["key", "scope", "url"],
@@ -279,6 +293,16 @@ impl Fields<'_> {
         }
     }
 
+    /// The name of a service account: a segment of a path. Without it the machine's usual one.
+    fn account(&self) -> Result<String, String> {
+        let text = self.text("account")?;
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.@".contains(&byte);
+        if !text.bytes().all(plain) || text.starts_with('.') {
+            return Err("`account` is not the address of a service account".into());
+        }
+        Ok(if text.is_empty() { "default".into() } else { text })
+    }
+
     fn reach(&self) -> Result<Option<Reach>, String> {
         match self.given.get("private-addresses") {
             None | Some(Value::Null) => Ok(None),
@@ -307,10 +331,11 @@ mod tests {
     }
 
     /// What is complete of each kind.
-    fn complete() -> [Value; 5] {
+    fn complete() -> [Value; 6] {
         let url = "https://id.example/login";
         [
             json!({ "login": "client-credentials", "url": url, "client-id": "i", "client-secret": "canary" }),
+            json!({ "login": "google-metadata" }),
             json!({ "login": "jwt-bearer", "url": url, "key": { "file": "/k" }, "scope": "s" }),
             json!({ "login": "managed-identity", "resource": "https://vault.azure.net" }),
             json!({ "login": "vault-approle", "url": url, "role-id": "canary", "secret-id": "canary" }),
@@ -342,7 +367,7 @@ mod tests {
     #[test]
     fn what_is_wrong_is_said_without_the_value() {
         let check = |key: &str, value: Value, expected: &str| {
-            let mut given = complete()[3].clone();
+            let mut given = complete()[4].clone();
             given[key] = value;
             let why = read(&given).unwrap_err();
             assert!(why.contains(expected) && !why.contains("canary"), "{given}: {why}");
@@ -367,29 +392,40 @@ mod tests {
 
     #[test]
     fn only_the_machines_identity_is_asked_for_at_its_address() {
-        let [oauth, _, identity, approle, _] = complete().map(|given| read(&given).unwrap());
+        let [oauth, google, _, identity, approle, _] =
+            complete().map(|given| read(&given).unwrap());
         assert_eq!(identity.url().to_string(), METADATA);
         assert_eq!(identity.reach(Reach::Public), Reach::Private);
+        assert_eq!(google.url().to_string(), GOOGLE_METADATA.replace("ACCOUNT", "default"));
+        assert_eq!(google.reach(Reach::Public), Reach::Private);
+        let named =
+            json!({ "login": "google-metadata", "account": "a-b@p.iam.gserviceaccount.com" });
+        let url = read(&named).unwrap().url().to_string();
+        assert_eq!(url, GOOGLE_METADATA.replace("ACCOUNT", "a-b@p.iam.gserviceaccount.com"));
+        for wrong in ["a/b", "..", "a?b", "a%2fb", "a b"] {
+            let why = read(&json!({ "login": "google-metadata", "account": wrong })).unwrap_err();
+            assert!(why.contains("not the address of a service account"), "{wrong}: {why}");
+        }
         // Nothing else goes further than the grant.
         for login in [&oauth, &approle] {
             assert_eq!(login.reach(Reach::Public), Reach::Public);
             assert_eq!(login.reach(Reach::Private), Reach::Private);
         }
-        let mut elsewhere = complete()[2].clone();
+        let mut elsewhere = complete()[3].clone();
         elsewhere["url"] = json!("http://10.0.0.1/");
         assert!(read(&elsewhere).unwrap_err().contains("takes no `url`"));
     }
 
     #[test]
     fn authorities_of_the_grant_are_for_the_same_server() {
-        let login = read(&complete()[3]).unwrap();
+        let login = read(&complete()[4]).unwrap();
         let of = |url: &str| login.ca(Some("/ca"), &RequestUrl::parse(url).unwrap());
         assert_eq!(of("https://id.example/v1/secret"), Some("/ca"));
         for url in ["https://id.example:8443/", "https://other.example/", "http://id.example:443/"]
         {
             assert_eq!(of(url), None, "{url}");
         }
-        let mut given = complete()[3].clone();
+        let mut given = complete()[4].clone();
         given["ca"] = json!("/own");
         let url = RequestUrl::parse("https://id.example/").unwrap();
         assert_eq!(read(&given).unwrap().ca(Some("/ca"), &url), Some("/own"));
@@ -403,6 +439,6 @@ mod tests {
         });
         let bearer = [false, false, true, false, false];
         let vault = [false, false, true, true, false];
-        assert_eq!(refusals, [bearer, bearer, bearer, vault, vault]);
+        assert_eq!(refusals, [bearer, bearer, bearer, bearer, vault, vault]);
     }
 }

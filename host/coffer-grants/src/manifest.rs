@@ -382,6 +382,7 @@ mod tests {
             "asks": { "http": [
                 rule(json!({ "url": "{{when version 1}}https://one.example/**" })),
                 rule(json!({ "url": "{{when version 2}}https://two.example/**" })),
+                rule(json!({ "url": "{{unless version}}https://none.example/**" })),
                 rule(json!({ "url": "https://both.example/**", "private-addresses": "{{private}}" })),
             ] },
         });
@@ -396,9 +397,10 @@ mod tests {
             let reach = asked.last().unwrap().reach();
             assert_eq!(reach == crate::Reach::Private, private);
         };
-        let [one, two, both] =
-            ["https://one.example/**", "https://two.example/**", "https://both.example/**"];
-        check(json!({}), &[both], None, false);
+        let [one, two, none, both] =
+            ["one", "two", "none", "both"].map(|name| format!("https://{name}.example/**"));
+        let [one, two, none, both] = [&one, &two, &none, &both].map(String::as_str);
+        check(json!({}), &[none, both], None, false);
         check(json!({ "version": 1 }), &[one, both], None, false);
         check(json!({ "version": 2, "private": true }), &[two, both], None, true);
         check(json!({ "version": 3, "names_of_ca": "/ca" }), &[both], Some("/ca"), false);
@@ -448,6 +450,7 @@ mod tests {
         check(json!({ "asks": { "environment": ["{{token}}"] } }), "uses `token`");
         check(json!({ "asks": { "environment": ["{{optional token}}"] } }), "uses `token`");
         check(json!({ "asks": { "environment": ["{{when token x}}"] } }), "uses `token`");
+        check(json!({ "asks": { "environment": ["{{unless token}}"] } }), "uses `token`");
         check(json!({ "asks": { "environment": ["{{unless address x}}"] } }), "uses `unless");
         check(json!({ "asks": { "environment": ["{{address"] } }), "uses `{{address`");
         for malformed in ["", "null", "[]", "{", "\u{0}"] {

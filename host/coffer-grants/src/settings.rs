@@ -452,7 +452,7 @@ mod tests {
             &json!({ "address": "x", "token": {} }),
             Err(
                 "the login in the setting `token` cannot be used: `login` must be one of client-credentials, \
-                 jwt-bearer, managed-identity, vault-approle, vault-kubernetes",
+                 google-metadata, jwt-bearer, managed-identity, vault-approle, vault-kubernetes",
             ),
         );
     }

@@ -3,7 +3,8 @@
 use crate::address::Reach;
 use crate::directory::DirectoryGrant;
 use crate::grants::Grants;
-use crate::http::{HttpGrant, InjectedHeader};
+use crate::http::{HeaderSource, HttpGrant};
+use crate::signature::AwsSigV4;
 use serde_json::{Map, Value, json};
 
 impl Grants {
@@ -30,9 +31,13 @@ fn http(grant: &HttpGrant) -> Value {
     let mut shown = Map::new();
     shown.insert("url".into(), grant.url().to_string().into());
     shown.insert("methods".into(), grant.methods().collect());
-    let headers: Map<String, Value> = grant.headers().map(header).collect();
+    let headers: Map<String, Value> =
+        grant.headers().map(|header| (header.name.to_owned(), place(header.source))).collect();
     if !headers.is_empty() {
         shown.insert("headers".into(), Value::Object(headers));
+    }
+    if let Some(signature) = grant.aws_sigv4() {
+        shown.insert("aws-sigv4".into(), aws_sigv4(signature));
     }
     shown.insert("private-addresses".into(), (grant.reach() == Reach::Private).into());
     if let Some(ca) = grant.ca() {
@@ -41,8 +46,20 @@ fn http(grant: &HttpGrant) -> Value {
     Value::Object(shown)
 }
 
-fn header(header: InjectedHeader<'_>) -> (String, Value) {
-    let InjectedHeader { name, source } = header;
+fn aws_sigv4(signature: &AwsSigV4) -> Value {
+    let mut shown = json!({
+        "region": signature.region(),
+        "service": signature.service(),
+        "access-key-id": place(signature.access_key_id()),
+        "secret-access-key": place(signature.secret_access_key()),
+    });
+    if let Some(token) = signature.session_token() {
+        shown["session-token"] = place(token);
+    }
+    shown
+}
+
+fn place(source: &HeaderSource) -> Value {
     let mut shown = Map::new();
     let places = [("env", source.env()), ("file", source.file()), ("setting", source.setting())];
     for (key, place) in places {
@@ -53,7 +70,7 @@ fn header(header: InjectedHeader<'_>) -> (String, Value) {
     if !source.prefix().is_empty() {
         shown.insert("prefix".into(), source.prefix().into());
     }
-    (name.to_owned(), Value::Object(shown))
+    Value::Object(shown)
 }
 
 fn directory(grant: &DirectoryGrant) -> Value {
@@ -79,6 +96,15 @@ mod tests {
                     { "setting": "token", "prefix": "Bearer " } },
                 "private-addresses": true,
                 "ca": "/etc/ca.pem",
+            }, {
+                "url": "https://secretsmanager.eu-central-1.amazonaws.com/",
+                "methods": ["POST"],
+                "aws-sigv4": {
+                    "region": "eu-central-1", "service": "secretsmanager",
+                    "access-key-id": { "env": "AWS_ACCESS_KEY_ID" },
+                    "secret-access-key": { "file": "/key" }, "session-token": { "setting": "token" },
+                },
+                "private-addresses": false,
             }],
             "directories": [
                 { "host": "./secrets", "guest": "/secrets", "access": "read-write", "create": true },

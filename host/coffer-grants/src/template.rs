@@ -6,7 +6,8 @@
 //!
 //! What needs a setting that is not set is left out with the entry of a list that it is in. A key whose
 //! value is `{{optional name}}` is left out alone. `{{when name value}}` is empty where the setting has
-//! this value, and leaves the entry out where it has not.
+//! this value, and leaves the entry out where it has not. `{{unless name}}` is empty where the setting is not
+//! set, and leaves the entry out where it is.
 
 use crate::manifest::ManifestError;
 use crate::reference::escape;
@@ -59,6 +60,8 @@ fn filled_text(template: &str, settings: &Settings) -> Option<Value> {
             }
             Piece::When(name, wanted) if text(settings.value(name)?) == wanted => {}
             Piece::When(..) => return None,
+            Piece::Unless(name) if settings.value(name).is_none() => {}
+            Piece::Unless(_) => return None,
         }
     }
     Some(Value::String(whole))
@@ -70,12 +73,19 @@ pub(crate) fn check(value: &Value, visible: &impl Fn(&str) -> bool) -> Result<()
         Value::String(template) => {
             for piece in pieces(template)? {
                 match piece {
-                    Piece::Setting(name) | Piece::Optional(name) | Piece::When(name, _)
+                    Piece::Optional(name)
+                    | Piece::Setting(name)
+                    | Piece::Unless(name)
+                    | Piece::When(name, _)
                         if !visible(name) =>
                     {
                         return Err(ManifestError::Template(escape(name)));
                     }
-                    Piece::Setting(_) | Piece::Optional(_) | Piece::When(..) | Piece::Text(_) => {}
+                    Piece::Optional(_)
+                    | Piece::Setting(_)
+                    | Piece::Text(_)
+                    | Piece::Unless(_)
+                    | Piece::When(..) => {}
                 }
             }
             Ok(())
@@ -90,6 +100,7 @@ enum Piece<'a> {
     Optional(&'a str),
     Setting(&'a str),
     Text(&'a str),
+    Unless(&'a str),
     When(&'a str, &'a str),
 }
 
@@ -105,6 +116,7 @@ fn pieces(template: &str) -> Result<Vec<Piece<'_>>, ManifestError> {
         let words: Vec<&str> = name.split_whitespace().collect();
         pieces.push(match words.as_slice() {
             ["optional", name] => Piece::Optional(name),
+            ["unless", name] => Piece::Unless(name),
             ["when", name, value] => Piece::When(name, value),
             _ => Piece::Setting(name.trim()),
         });

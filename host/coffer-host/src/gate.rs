@@ -1,19 +1,22 @@
 //! The way out for HTTP. Every request of a plugin, whichever interface it came through, passes
 //! [`Gate::send`]: read strictly, held against the grants, its name resolved once, the addresses
-//! checked, the connection pinned to them, the injected headers added last, and the answer bounded and
-//! searched for them.
+//! checked, the connection pinned to them, the injected headers added and the whole signed last, and the
+//! answer bounded and searched for them.
 
 mod connect;
 mod credential;
 mod login;
 mod reflection;
 mod retry;
+mod signature;
 mod tls;
 
 use crate::error::Incident;
 use crate::limits::{self, Limits};
 use bytes::Bytes;
-use coffer_grants::{Grants, HttpPermit, Reach, RequestUrl, Settings};
+use coffer_grants::{
+    AwsSigV4, Grants, HeaderSource, HttpPermit, InjectedHeader, Reach, RequestUrl, Settings,
+};
 use connect::{Connect, ConnectError};
 use http::{HeaderName, HeaderValue, Request, header};
 use http_body_util::{BodyExt as _, Full};
@@ -25,11 +28,12 @@ use std::fmt;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use zeroize::Zeroizing;
 
 use credential::Credential;
 pub(crate) use retry::{Budget, Unanswered};
+use signature::Signer;
 pub use tls::{TlsFault, certificate_authorities};
 
 /// Looks names up. The operating system's resolver unless the embedder brings another one.
@@ -92,6 +96,14 @@ pub(crate) enum SendError {
     Unresolved,
 }
 
+/// How one request is sent.
+struct Sending<'a> {
+    permit: &'a HttpPermit<'a>,
+    signer: Option<&'a Signer<'a>>,
+    within: Duration,
+    budget: &'a Budget,
+}
+
 type Connection = Client<Connect, Full<Bytes>>;
 
 /// The way out for one store.
@@ -147,20 +159,23 @@ impl Gate {
             .map_err(|error| SendError::InvalidRequest(format!("the URL is refused: {error}")))?;
         let permit =
             self.grants.http(&method, url).map_err(|denied| SendError::Incident(denied.into()))?;
+        let key = permit.grant().aws_sigv4();
+        let signer = key.map(|key| Signer::of(key, &self.settings, &body)).transpose();
         let request = self.request(&permit, &headers, body)?;
+        let signer = signer.map_err(SendError::Incident)?;
         // The time of the call is the bound where the plugin names none.
         let within = timeout.unwrap_or(limits::CALL_MAX);
         let answer = async {
-            let credentials = self.credentials(&permit, &[], budget).await?;
-            let incoming =
-                self.answer(&permit, request.clone(), &credentials, within, budget).await?;
+            let mut credentials = self.credentials(&permit, &[], budget).await?;
+            let sending = Sending { permit: &permit, signer: signer.as_ref(), within, budget };
+            let incoming = self.answer(&sending, request.clone(), &mut credentials).await?;
             let refused = |credential: &Credential| credential.is_refused(incoming.status);
             // What was refused was not done, so it is sent again with a new token, once.
             if !credentials.iter().any(refused) || !budget.take() {
                 return Ok((incoming, credentials));
             }
-            let renewed = self.credentials(&permit, &credentials, budget).await?;
-            let incoming = self.answer(&permit, request, &renewed, within, budget).await?;
+            let mut renewed = self.credentials(&permit, &credentials, budget).await?;
+            let incoming = self.answer(&sending, request, &mut renewed).await?;
             Ok((incoming, renewed))
         };
         let (incoming, credentials) =
@@ -193,23 +208,36 @@ impl Gate {
             };
             credentials.push(credential.map_err(SendError::Incident)?);
         }
+        let token = permit.grant().aws_sigv4().and_then(AwsSigV4::session_token);
+        // A key that is good for ever has none, and a manifest cannot say which key an operator has.
+        let is_there = |token: &&HeaderSource| token.setting().is_none_or(|it| self.has(it));
+        if let Some(source) = token.filter(is_there) {
+            let header = InjectedHeader { name: "x-amz-security-token", source };
+            let credential = Credential::of(header, &self.settings);
+            credentials.push(credential.map_err(SendError::Incident)?);
+        }
         Ok(credentials)
     }
 
-    /// Adds the credentials to a request, sends it, and collects the answer.
+    /// Whether the operator gave this setting, which is a credential, anything.
+    fn has(&self, setting: &str) -> bool {
+        self.settings.credential(setting).is_some() || self.logins.contains_key(setting)
+    }
+
+    /// Adds the credentials to a request, signs and sends it, and collects the answer. What a signature is made
+    /// of is a credential as well.
     async fn answer(
         &self,
-        permit: &HttpPermit<'_>,
+        sending: &Sending<'_>,
         mut request: Request<Full<Bytes>>,
-        credentials: &[Credential],
-        within: Duration,
-        budget: &Budget,
+        credentials: &mut Vec<Credential>,
     ) -> Result<Incoming, SendError> {
-        for credential in credentials {
+        let Sending { permit, signer, within, budget } = *sending;
+        for credential in credentials.iter() {
             let (name, value) = credential.header();
             request.headers_mut().insert(name, value);
         }
-        if !credentials.is_empty() {
+        if permit.grant().has_credentials() {
             // An answer that is searched for them must be readable, whatever the plugin would take.
             let plain = HeaderValue::from_static("identity");
             request.headers_mut().insert(header::ACCEPT_ENCODING, plain);
@@ -217,7 +245,10 @@ impl Gate {
         }
         let grant = permit.grant();
         let pool = self.pool(grant.reach(), grant.ca())?;
-        let sent = retry::send(&pool, request, within.min(limits::FIRST_BYTE_MAX), budget);
+        let sign = |request: &mut Request<Full<Bytes>>| {
+            credentials.extend(signer.map(|signer| signer.sign(request, SystemTime::now())));
+        };
+        let sent = retry::send(&pool, request, sign, within.min(limits::FIRST_BYTE_MAX), budget);
         let response = tokio::time::timeout(limits::FIRST_BYTE_MAX, sent)
             .await
             .map_err(|_| SendError::Timeout)?

@@ -9,7 +9,7 @@ use std::net::Ipv4Addr;
 /// Something that an operator should know of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Risk {
-    /// A header is added to requests that are not encrypted.
+    /// A header is added to requests that are not encrypted, or they are signed.
     ClearCredential {
         /// The store.
         store: String,
@@ -49,7 +49,7 @@ impl Config {
                 let (store, grant) = (store.clone(), index + 1);
                 let url = http.url().to_string();
                 if let Some(rest) = url.strip_prefix("http://")
-                    && http.headers().next().is_some()
+                    && http.has_credentials()
                 {
                     let here = is_this_machine(rest);
                     risks.push(Risk::ClearCredential { store: store.clone(), grant, here });
@@ -151,6 +151,12 @@ mod tests {
         check(&with(json!({ "http": [plain] })), &["clear s 1 false"]);
         let without = http("http://vault.internal/**", &json!({}));
         check(&with(json!({ "http": [without] })), &[]);
+        let mut signed = http("http://aws.internal/**", &json!({}));
+        signed["aws-sigv4"] = json!({
+            "region": "r", "service": "s",
+            "access-key-id": { "env": "TOKEN" }, "secret-access-key": { "env": "TOKEN" },
+        });
+        check(&with(json!({ "http": [signed] })), &["clear s 1 false"]);
         check(&with(json!({ "http": [http("https://v/**", &token)] })), &[]);
         for (url, here) in [
             ("http://127.0.0.1:8200/**", true),

@@ -265,6 +265,10 @@ fn paths_are_made_absolute() {
         "http": [{
             "url": "https://a.example/", "methods": ["GET"], "ca": "ca.pem",
             "headers": { "x": { "file": "~/token" } },
+            "aws-sigv4": {
+                "region": "r", "service": "s", "access-key-id": { "env": "K" },
+                "secret-access-key": { "file": "~/key" }, "session-token": { "file": "session" },
+            },
         }],
         "directories": [
             { "host": "secrets", "guest": "/secrets", "access": "read-write", "create": true },
@@ -290,6 +294,9 @@ fn paths_are_made_absolute() {
     );
     assert_eq!(granted.http[0].ca(), Some("/base/ca.pem"));
     assert_eq!(granted.http[0].headers().next().unwrap().source.file(), Some("/home/me/token"));
+    let signature = granted.http[0].aws_sigv4().unwrap();
+    assert_eq!(signature.secret_access_key().file(), Some("/home/me/key"));
+    assert_eq!(signature.session_token().unwrap().file(), Some("/base/session"));
 
     let rooted = |directories: serde_json::Value| {
         grants(json!({ "directories": directories })).rooted("/base", "/home/me")

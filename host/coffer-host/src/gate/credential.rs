@@ -8,7 +8,7 @@ use crate::secret::Secret;
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use coffer_grants::{InjectedHeader, Login, Settings};
+use coffer_grants::{HeaderSource, InjectedHeader, Login, Settings};
 use http::{HeaderName, HeaderValue};
 use std::sync::Arc;
 use zeroize::Zeroizing;
@@ -25,7 +25,7 @@ pub(super) struct Credential {
 impl Credential {
     /// A header of a value that the operator named.
     pub(super) fn of(header: InjectedHeader<'_>, settings: &Settings) -> Result<Self, Incident> {
-        value(header, settings)
+        value(header.source, settings)
             .and_then(|value| Self::with(header, value))
             .map_err(|why| Incident::Credential { header: header.name.to_owned(), why })
     }
@@ -72,6 +72,19 @@ impl Credential {
         Ok(Self { name, value, hidden, login: None })
     }
 
+    /// A header that was made here, and what of it is hidden besides.
+    pub(super) fn whole(
+        name: HeaderName,
+        mut value: HeaderValue,
+        hidden: impl IntoIterator<Item = Secret>,
+    ) -> Self {
+        value.set_sensitive(true);
+        let mut parts = parts(value.as_bytes());
+        parts.push(Secret::from(value.as_bytes().to_vec()));
+        parts.extend(hidden);
+        Self { name, value, hidden: parts, login: None }
+    }
+
     /// The token that it is made of, if a login brought it.
     pub(super) fn token(&self) -> Option<&Arc<Token>> {
         self.login.as_ref().map(|(_, token)| token)
@@ -88,8 +101,7 @@ impl Credential {
 }
 
 /// What the operator named.
-fn value(header: InjectedHeader<'_>, settings: &Settings) -> Result<Secret, String> {
-    let source = header.source;
+pub(super) fn value(source: &HeaderSource, settings: &Settings) -> Result<Secret, String> {
     if let Some(name) = source.env() {
         let value = ambient::variable(name)
             .ok_or_else(|| format!("the environment variable {name} is not set"))?;

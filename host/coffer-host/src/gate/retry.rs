@@ -74,7 +74,7 @@ impl Budget {
 }
 
 /// Sends a request, and again at most [`limits::TRIES_MAX`] times in all while that is safe, within `within`
-/// and what `budget` has left. The last answer is the answer.
+/// and what `budget` has left. `sign` is the last who touches it, each time. The last answer is the answer.
 ///
 /// # Errors
 ///
@@ -82,12 +82,15 @@ impl Budget {
 pub(super) async fn send(
     pool: &Connection,
     request: Request<Full<Bytes>>,
+    mut sign: impl FnMut(&mut Request<Full<Bytes>>),
     within: Duration,
     budget: &Budget,
 ) -> Result<Response<Incoming>, Error> {
     let until = budget.deadline.min(Instant::now() + within);
     for tries in 1.. {
-        let answer = pool.request(request.clone()).await;
+        let mut signed = request.clone();
+        sign(&mut signed);
+        let answer = pool.request(signed).await;
         let Some(Again { safe, retry_after }) = Again::of(&request, &answer) else { return answer };
         budget.note(tries, retry_after);
         let wait = wait(tries, retry_after, random());

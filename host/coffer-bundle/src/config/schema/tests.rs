@@ -56,6 +56,7 @@ fn the_schema_has_the_keys_that_are_read() {
         "header",
         known::<Grants>(|unknown| json!({ "http": [{ "headers": { "a": unknown } }] })),
     );
+    check("aws-sigv4", known::<Grants>(|unknown| json!({ "http": [{ "aws-sigv4": unknown }] })));
     check("directory", known::<Grants>(|unknown| json!({ "directories": [unknown] })));
     check("contexts", top::<context::Contexts>());
     check("context", known::<context::Contexts>(|unknown| json!({ "contexts": [unknown] })));
@@ -109,6 +110,15 @@ fn the_schema_and_the_reader_agree_on_values() {
         store("grants", json!({ "http": [http] }))
     };
     let header = |value: Value| http("headers", json!({ "X-Token": value }));
+    let signed = |key: &str, value: Value| {
+        let key_of = |name: &str| json!({ "env": name });
+        let mut signature = json!({
+            "region": "eu-central-1", "service": "s3",
+            "access-key-id": key_of("K"), "secret-access-key": key_of("S"),
+        });
+        signature[key] = value;
+        http("aws-sigv4", signature)
+    };
     for (document, expected) in [
         (json!([]), false),
         (json!("x"), false),
@@ -157,6 +167,15 @@ fn the_schema_and_the_reader_agree_on_values() {
         ),
         (http("methods", json!("GET")), false),
         (http("private-addresses", json!("true")), false),
+        (http("aws-sigv4", Value::Null), true),
+        (http("aws-sigv4", json!({})), false),
+        (signed("session-token", Value::Null), true),
+        (signed("session-token", json!({ "file": "/t" })), true),
+        (signed("session-token", json!({ "file": "/t", "prefix": "p" })), false),
+        (signed("access-key-id", json!({})), false),
+        (signed("access-key-id", Value::Null), false),
+        (signed("region", json!("eu/central")), false),
+        (signed("key", json!("x")), false),
         (http("ca", json!("/ca.pem")), true),
         (header(json!({ "env": "T" })), true),
         (header(json!({ "file": "/t", "prefix": "Bearer " })), true),

@@ -48,6 +48,11 @@ pub(super) fn question(login: &Login) -> Result<Question, LoginFault> {
             }
             (post(login, FORM, encoded(&form)), Some(secret))
         }
+        LoginKind::GoogleMetadata { .. } => {
+            let mut request = built(Method::GET, &login.url().to_string(), Vec::new());
+            request.headers_mut().insert("metadata-flavor", HeaderValue::from_static("Google"));
+            Ok(request)
+        }
         LoginKind::JwtBearer { key, scope } => {
             let url = login.url().to_string();
             let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
@@ -98,6 +103,7 @@ pub(super) fn read(kind: &LoginKind, status: u16, body: &[u8]) -> Result<Answer,
             })
         }
         LoginKind::ClientCredentials { .. }
+        | LoginKind::GoogleMetadata { .. }
         | LoginKind::JwtBearer { .. }
         | LoginKind::ManagedIdentity { .. } => {
             serde_json::from_slice(body).map(|OauthAnswer { access_token, expires_in }| Answer {

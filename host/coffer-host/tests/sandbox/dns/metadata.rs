@@ -59,44 +59,62 @@ fn inside() {
 
 /// The host asks for the machine's identity where the operator names that, and the plugin of that store cannot.
 async fn identity(metadata: &Server) {
-    let before = metadata.received().len();
     let backend = Server::at("1.1.1.1:80", |request| {
         assert_eq!(request.header("authorization"), ["Bearer canary-token"]);
         ok("in")
     });
-    let address = "http://169.254.169.254/metadata/identity/oauth2/token";
-    let mut grant = json!({ "url": "http://1.1.1.1/**", "methods": ["GET"] });
-    grant["headers"] = json!({ "Authorization": { "setting": "token", "prefix": "Bearer " } });
-    let own = json!({ "url": "http://169.254.169.254/**", "methods": ["GET"] });
-    let store = |grants: Value| {
-        let login = json!({ "login": "managed-identity", "resource": "https://vault.azure.net" });
-        Stage::of("http_get")
-            .settings(&json!({ "token": login }))
-            .grants(json!({ "http": grants }))
-            .open()
-    };
-    let at = store(json!([grant]));
-    assert_eq!(ask(&at, "http://1.1.1.1/a").await.unwrap(), "200 in");
-    let asked = metadata.received().split_off(before);
-    assert_eq!(asked[0].header("metadata"), ["true"]);
-    assert_eq!((asked.len(), backend.received().len()), (1, 1));
-    contains(
-        asked[0].path(),
-        "/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https",
-    );
-    for (grants, why) in [
-        (json!([grant]), "no grant allows GET"),
-        (json!([grant, own]), "which is not on the public internet"),
-    ] {
-        contains(&refused(ask(&store(grants), address).await, "other", Blame::Operator), why);
+    let azure = json!({ "login": "managed-identity", "resource": "https://vault.azure.net" });
+    let google = json!({ "login": "google-metadata" });
+    for (number, (login, header, path)) in [
+        (
+            azure,
+            ("metadata", "true"),
+            "/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https",
+        ),
+        (
+            google,
+            ("metadata-flavor", "Google"),
+            "/computeMetadata/v1/instance/service-accounts/default/token",
+        ),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let before = metadata.received().len();
+        let mut grant = json!({ "url": "http://1.1.1.1/**", "methods": ["GET"] });
+        grant["headers"] = json!({ "Authorization": { "setting": "token", "prefix": "Bearer " } });
+        let own = json!({ "url": "http://169.254.169.254/**", "methods": ["GET"] });
+        let store = |grants: Value| {
+            Stage::of("http_get")
+                .settings(&json!({ "token": login }))
+                .grants(json!({ "http": grants }))
+                .open()
+        };
+        let at = store(json!([grant]));
+        assert_eq!(ask(&at, "http://1.1.1.1/a").await.unwrap(), "200 in");
+        let asked = metadata.received().split_off(before);
+        assert_eq!(asked[0].header(header.0), [header.1]);
+        assert_eq!((asked.len(), backend.received().len()), (1, number + 1));
+        contains(asked[0].path(), path);
+        let address = format!("http://169.254.169.254{}", path.split('?').next().unwrap());
+        for (grants, why) in [
+            (json!([grant]), "no grant allows GET"),
+            (json!([grant, own]), "which is not on the public internet"),
+        ] {
+            let result = ask(&store(grants), address.as_str()).await;
+            contains(&refused(result, "other", Blame::Operator), why);
+        }
+        assert_eq!(metadata.received().len(), before + 1);
     }
-    assert_eq!(metadata.received().len(), before + 1);
 }
 
 /// The credentials at `host` can be reached, and a plugin reaches them with the operator's word only.
 async fn check(host: &str) {
     let metadata = Server::at(&format!("{host}:80"), |request| {
-        if request.path().starts_with("/metadata/identity/") {
+        if ["/metadata/identity/", "/computeMetadata/"]
+            .iter()
+            .any(|it| request.path().starts_with(it))
+        {
             return ok(r#"{"access_token":"canary-token","expires_in":"3599"}"#);
         }
         ok("the machine's credentials")

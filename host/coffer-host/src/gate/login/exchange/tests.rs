@@ -57,6 +57,11 @@ fn each_kind_asks_as_its_issuer_documents() {
          &resource=https%3A%2F%2Fvault.azure.net&client_id=x%26y\naccept: application/json\nmetadata: true\n"
     );
     assert_eq!(
+        asked(&json!({ "login": "google-metadata" })),
+        "GET http://169.254.169.254/computeMetadata/v1/instance/service-accounts/default/token\n\
+         accept: application/json\nmetadata-flavor: Google\n"
+    );
+    assert_eq!(
         asked(&json!({
             "login": "vault-approle", "url": url, "role-id": "r", "secret-id": "\"s", "namespace": "team",
         })),
