@@ -10,9 +10,14 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 /// The names in the configuration, other names, and the file.
-const PLUGINS: [(&str, &[&str], &str); 3] = [
+const PLUGINS: [(&str, &[&str], &str); 4] = [
     ("filesystem", &["secrets.porter.filesystem", "porter.filesystem"], "coffer_plugin_filesystem"),
     ("host", &["secrets.porter.host", "porter.host"], "coffer_plugin_host"),
+    (
+        "kubernetes",
+        &["secrets.kubernetes.secrets", "kubernetes.secrets"],
+        "coffer_plugin_kubernetes",
+    ),
     ("vault", &["secrets.hashicorp.vault", "hashicorp.vault"], "coffer_plugin_vault"),
 ];
 

@@ -154,7 +154,7 @@ fn plugins() {
     stage.coffer(&["secrets", "get", "k", "--store", "bad"]).refused(
         3,
         "operator",
-        &["there is no plugin `filesistem`", "bundled are filesystem, host, vault"],
+        &["there is no plugin `filesistem`", "bundled are filesystem, host, kubernetes, vault"],
     );
     stage.coffer(&["secrets", "get", "k", "--store", "bed"]).refused(
         2,

@@ -20,6 +20,9 @@ mod scan;
 mod stage;
 
 mod cut_off;
+mod kubernetes;
+mod kubernetes_refusals;
+mod kubernetes_walkthrough;
 mod ledger_walkthrough;
 mod matrix;
 mod told;

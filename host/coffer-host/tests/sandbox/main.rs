@@ -44,6 +44,7 @@ mod manifest;
 mod memory;
 mod plugin_filesystem;
 mod plugin_host;
+mod plugin_kubernetes;
 mod plugin_vault;
 mod remains;
 mod result;
