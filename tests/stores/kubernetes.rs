@@ -145,7 +145,7 @@ async fn keys_never_meet() {
         assert_eq!(object["metadata"]["labels"]["app.kubernetes.io/managed-by"], "coffer");
     }
     // A key without a name there is told, and makes nothing.
-    let result = store.put(&secret(&"X".repeat(62)), &Secret::from("v"), Existing::Keep).await;
+    let result = store.put(&secret(&"_".repeat(62)), &Secret::from("v"), Existing::Keep).await;
     refused(result, "invalid-reference", Blame::Requester, &["255 bytes; 253 are allowed"]);
     assert_eq!(secrets(&server).len(), left.len());
 }
