@@ -10,7 +10,12 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 /// The names in the configuration, other names, and the file.
-const PLUGINS: [(&str, &[&str], &str); 4] = [
+const PLUGINS: [(&str, &[&str], &str); 5] = [
+    (
+        "azure-key-vault",
+        &["secrets.azure.keyvault", "azure.keyvault"],
+        "coffer_plugin_azure_key_vault",
+    ),
     ("filesystem", &["secrets.porter.filesystem", "porter.filesystem"], "coffer_plugin_filesystem"),
     ("host", &["secrets.porter.host", "porter.host"], "coffer_plugin_host"),
     (

@@ -154,7 +154,10 @@ fn plugins() {
     stage.coffer(&["secrets", "get", "k", "--store", "bad"]).refused(
         3,
         "operator",
-        &["there is no plugin `filesistem`", "bundled are filesystem, host, kubernetes, vault"],
+        &[
+            "there is no plugin `filesistem`",
+            "bundled are azure-key-vault, filesystem, host, kubernetes, vault",
+        ],
     );
     stage.coffer(&["secrets", "get", "k", "--store", "bed"]).refused(
         2,
