@@ -121,6 +121,12 @@ async fn an_account_without_a_role_and_in_another_namespace() {
     put(&admin(&server, &json!({})), "k", b"here").await;
     put(&admin(&server, &elsewhere), "k", b"there").await;
     assert_eq!(get(&store(&server, &good, &json!({})), "k").await, b"here");
+    // A namespace that is being deleted, which nobody finishes here.
+    server.admin("DELETE", "api/v1/namespaces/other", None);
+    let ending = admin(&server, &elsewhere);
+    ending.delete(&secret("k")).await.unwrap();
+    let words = ["the namespace `other` is being deleted"];
+    refused(try_put(&ending).await, "other", Blame::Plugin, &words);
     // A namespace that there is not.
     let none = admin(&server, &json!({ "namespace": "none" }));
     let words = ["there is no namespace `none`"];

@@ -143,6 +143,9 @@ impl Cluster {
         match status {
             200..=202 => Ok(response),
             401 => Err(Error::Unauthenticated),
+            403 if causes(&response, "reason").iter().any(|why| why == "NamespaceTerminating") => {
+                Err(Error::Other(format!("the namespace `{}` is being deleted", self.namespace)))
+            }
             403 => Err(Error::AccessDenied),
             404 => match absent(&response).as_str() {
                 "secrets" => Err(Error::NotFound),
@@ -158,7 +161,7 @@ impl Cluster {
             422 => Err(Error::Other(format!(
                 "the server takes no such Secret: {} cannot be as asked for; one that is immutable has to be \
                  deleted first",
-                fields(&response)
+                causes(&response, "field").join(", ")
             ))),
             429 | 500 | 502..=504 => {
                 log::warn(&format!("the server answered with status {status}"));
@@ -193,12 +196,11 @@ fn absent(response: &Response) -> String {
     body["details"]["kind"].as_str().unwrap_or_default().to_owned()
 }
 
-/// The fields that a refusal names. Its texts can have values in them.
-fn fields(response: &Response) -> String {
+/// What a refusal says of its causes: which fields, or for what reasons. Its texts can have values in them.
+fn causes(response: &Response, what: &str) -> Vec<String> {
     let body: Value = response.json().unwrap_or_default();
     let causes = body["details"]["causes"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let fields: Vec<&str> = causes.iter().filter_map(|cause| cause["field"].as_str()).collect();
-    if fields.is_empty() { "something".into() } else { fields.join(", ") }
+    causes.iter().filter_map(|cause| cause[what].as_str().map(str::to_owned)).collect()
 }
 
 /// A text with everything escaped that a query cannot have.

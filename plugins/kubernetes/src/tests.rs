@@ -193,7 +193,10 @@ fn what_a_status_means() {
     let causes = json!([{ "field": "data[a]", "message": "canary" }, { "field": "type" }]);
     let invalid = json!({ "reason": "Invalid", "details": { "causes": causes } });
     check(answer(422, &invalid), "data[a], type cannot be as asked for");
-    check(failed(422, "Invalid"), "something cannot be as asked for");
+    check(failed(422, "Invalid"), "the server takes no such Secret");
+    let causes = json!([{ "reason": "NamespaceTerminating", "message": "canary" }]);
+    let ends = json!({ "reason": "Forbidden", "details": { "causes": causes } });
+    check(answer(403, &ends), "the namespace `prod` is being deleted");
     let server = Server::start();
     for other in [json!({}), json!({ "kind": "Pod" }), json!([])] {
         server.borrow_mut().instead = vec![("GET", answer(200, &other))];
