@@ -11,19 +11,21 @@ use std::fs;
 use tempfile::TempDir;
 
 /// The server, and the token of a pod.
-struct Cluster {
+pub(crate) struct Cluster {
     server: Server,
     folder: TempDir,
     token: String,
 }
 
-fn cluster() -> Cluster {
-    let server = server();
-    server.account("prod", "coffer", &least());
-    let token = server.token("prod", "coffer", &json!({}));
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("token"), &token).unwrap();
-    Cluster { server, folder, token }
+impl Cluster {
+    pub(crate) fn start() -> Self {
+        let server = server();
+        server.account("prod", "coffer", &least());
+        let token = server.token("prod", "coffer", &json!({}));
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("token"), &token).unwrap();
+        Self { server, folder, token }
+    }
 }
 
 impl walkthrough::Server for Cluster {
@@ -70,10 +72,12 @@ impl walkthrough::Server for Cluster {
 
 #[test]
 fn values_are_in_the_server_and_references_in_the_ledger() {
-    walkthrough::values_are_in_the_server_and_references_in_the_ledger(cluster());
+    walkthrough::values_are_in_the_server_and_references_in_the_ledger(Cluster::start());
 }
 
 #[test]
 fn outputs_of_a_run_during_which_the_server_went_away_are_saved_later() {
-    walkthrough::outputs_of_a_run_during_which_the_server_went_away_are_saved_later(cluster());
+    walkthrough::outputs_of_a_run_during_which_the_server_went_away_are_saved_later(
+        Cluster::start(),
+    );
 }
