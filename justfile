@@ -8,7 +8,7 @@ target := env("CARGO_TARGET_DIR", justfile_directory() / "target")
 components := target / "wasm32-unknown-unknown/plugin"
 
 # The packages that become components.
-wasm := "-p coffer-plugin-aws-secrets-manager -p coffer-plugin-filesystem -p coffer-plugin-gcp-secret-manager -p coffer-plugin-host -p coffer-plugin-vault -p guests -p sensitive-data -p pantry"
+wasm := "-p coffer-plugin-aws-secrets-manager -p coffer-plugin-azure-key-vault -p coffer-plugin-filesystem -p coffer-plugin-gcp-secret-manager -p coffer-plugin-host -p coffer-plugin-kubernetes -p coffer-plugin-vault -p guests -p sensitive-data -p pantry"
 
 # What a change has to pass: format-check, lint, test, docs
 default: format-check lint test docs

@@ -10,15 +10,25 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 /// The names in the configuration, other names, and the file.
-const PLUGINS: [(&str, &[&str], &str); 5] = [
+const PLUGINS: [(&str, &[&str], &str); 7] = [
     (
         "aws-secrets-manager",
         &["secrets.aws.secretsmanager", "aws.secretsmanager"],
         "coffer_plugin_aws_secrets_manager",
     ),
+    (
+        "azure-key-vault",
+        &["secrets.azure.keyvault", "azure.keyvault"],
+        "coffer_plugin_azure_key_vault",
+    ),
     ("filesystem", &["secrets.porter.filesystem", "porter.filesystem"], "coffer_plugin_filesystem"),
     ("gcp-secret-manager", &[], "coffer_plugin_gcp_secret_manager"),
     ("host", &["secrets.porter.host", "porter.host"], "coffer_plugin_host"),
+    (
+        "kubernetes",
+        &["secrets.kubernetes.secrets", "kubernetes.secrets"],
+        "coffer_plugin_kubernetes",
+    ),
     ("vault", &["secrets.hashicorp.vault", "hashicorp.vault"], "coffer_plugin_vault"),
 ];
 

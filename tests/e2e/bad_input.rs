@@ -156,7 +156,7 @@ fn plugins() {
         "operator",
         &[
             "there is no plugin `filesistem`",
-            "bundled are aws-secrets-manager, filesystem, gcp-secret-manager, host, vault",
+            "bundled are aws-secrets-manager, azure-key-vault, filesystem, gcp-secret-manager, host, kubernetes, vault",
         ],
     );
     stage.coffer(&["secrets", "get", "k", "--store", "bed"]).refused(

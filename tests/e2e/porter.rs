@@ -108,3 +108,43 @@ fn what_porter_does_not_need_is_not_guessed() {
     stage.coffer(&["secrets", "prune"]).refused(2, "requester", &["--porter"]);
     assert_eq!(stage.keys(), ["01ARZ3NDEKTSV4RRFFQ69G5FAV-password"]);
 }
+
+/// The names of Porter's plugins are names of coffer's, and what a page says of a plugin's grants is printed.
+#[test]
+fn porters_names_of_plugins_are_known() {
+    let stage = Stage::cold();
+    for (porters, set, name, granted) in [
+        ("porter.filesystem", None, "filesystem", "host: "),
+        ("porter.host", None, "host", "referenced"),
+        (
+            "azure.keyvault",
+            Some("vault=my-vault"),
+            "azure-key-vault",
+            "https://my-vault.vault.azure.net/secrets/*",
+        ),
+        (
+            "kubernetes.secrets",
+            Some("namespace=prod"),
+            "kubernetes",
+            "https://kubernetes.default.svc/api/v1/namespaces/prod/secrets/*",
+        ),
+        (
+            "hashicorp.vault",
+            Some("vault_addr=https://vault.example:8200"),
+            "vault",
+            "https://vault.example:8200/v1/secret/data/coffer/*",
+        ),
+    ] {
+        for porters in [porters.to_owned(), format!("secrets.{porters}")] {
+            let inspected = stage.coffer(&["plugins", "inspect", &porters]).succeeded().stdout();
+            let line = inspected.lines().find(|line| line.starts_with("Name:")).unwrap().to_owned();
+            assert_eq!(line.split_whitespace().nth(1), Some(name), "{porters}");
+        }
+        for plugin in [porters, name] {
+            let mut arguments = vec!["plugins", "grants", plugin];
+            arguments.extend(set.iter().flat_map(|set| ["--set", *set]));
+            let printed = stage.coffer(&arguments).succeeded().stdout();
+            assert!(printed.contains(granted), "{plugin}: {printed}");
+        }
+    }
+}

@@ -3,6 +3,7 @@
 //! dangles: what the store has is what the ledger refers to.
 
 use crate::bundles;
+use crate::kubernetes_walkthrough::Cluster;
 use crate::scan::CANARY;
 use crate::walkthrough::{DRIVER, Operator, Server};
 use backends::{moto, openbao};
@@ -191,5 +192,6 @@ macro_rules! each {
 
 each! {
     aws: moto::Server,
+    kubernetes: Cluster,
     vault: openbao::Server,
 }

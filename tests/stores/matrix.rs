@@ -1,6 +1,7 @@
 //! The walk-through with each store and the ledger on each database that is a server. With the ledger in a file each
 //! store has it in a test of its own.
 
+use crate::kubernetes_walkthrough::Cluster;
 use crate::ledger_walkthrough::Database;
 use crate::scan::Scanner;
 use crate::walkthrough::{self, Server};
@@ -88,5 +89,6 @@ macro_rules! with {
 
 with! {
     aws: moto::Server,
+    kubernetes: Cluster,
     vault: openbao::Server,
 }

@@ -1,4 +1,4 @@
-//! What a store says.
+//! What stores are asked, and what they say.
 
 use coffer_host::grants::{Explain as _, Reference};
 use coffer_host::{Blame, CallError, Secret, Store};
@@ -38,4 +38,66 @@ pub(crate) fn refused<T>(
         assert!(text.contains(word), "`{word}` is not in: {text}");
     }
     text
+}
+
+/// Keys that a server could take one for another, sorted.
+pub(crate) fn awkward_keys() -> Vec<String> {
+    let mut keys: Vec<String> = (0x20..0x7f_u8)
+        .filter(|byte| !b"#./\\".contains(byte))
+        .map(|byte| char::from(byte).to_string())
+        .collect();
+    keys.extend(
+        [
+            "a/b",
+            "a//b",
+            "a/b/",
+            "a\\b",
+            "a.b",
+            "a..b",
+            "...",
+            ".hidden",
+            "password",
+            "Password",
+            "PASSWORD",
+            "a%2fb",
+            "a%2Fb",
+            "a%252fb",
+            "%61",
+            "%2e%2e",
+            "%2e%2e/x",
+            "a~8",
+            "a~2fb",
+            "~61",
+            "ä",
+            "a\u{308}",
+            "Ä",
+            "ß",
+            "ss",
+            "İ",
+            "日本語",
+            "🔑",
+            "\u{202e}x",
+            "a ",
+            " a",
+            "a  b",
+            "a+b",
+            "a:b",
+            "a;b",
+            "a?b",
+            "a?version=1",
+            "a&list=true",
+            "*",
+            "+",
+            "data",
+            "metadata",
+            "coffer/a",
+            "value",
+        ]
+        .map(str::to_owned),
+    );
+    keys.push("x".repeat(100));
+    keys.push("x".repeat(99));
+    keys.sort();
+    keys.dedup();
+    keys
 }

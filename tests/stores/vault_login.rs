@@ -1,7 +1,8 @@
-//! AppRole on OpenBao: the host logs in, the plugin sees nothing of it, and a token that ends or is taken away
-//! is replaced.
+//! AppRole and Kubernetes' accounts on OpenBao: the host logs in, the plugin sees nothing of it, and a token that
+//! ends or is taken away is replaced.
 
 use crate::told::{get, put, refused, secret};
+use backends::kubernetes;
 use backends::openbao::Server;
 use coffer_host::{Blame, Granted, Host, Incident, LoginFault, Store, StoreConfig};
 use serde_json::{Value, json};
@@ -27,13 +28,16 @@ fn server() -> Server {
 }
 
 fn store(server: &Server, role_id: &str, secret_id: &Value) -> Store {
-    let settings = json!({
-        "address": server.address(), "private_addresses": true,
-        "token": {
-            "login": "vault-approle", "url": format!("{}/v1/auth/approle/login", server.address()),
-            "role-id": role_id, "secret-id": secret_id,
-        },
+    let login = json!({
+        "login": "vault-approle", "url": format!("{}/v1/auth/approle/login", server.address()),
+        "role-id": role_id, "secret-id": secret_id,
     });
+    with_login(server, &login)
+}
+
+fn with_login(server: &Server, login: &Value) -> Store {
+    let settings =
+        json!({ "address": server.address(), "private_addresses": true, "token": login });
     let host = Host::builder().build().unwrap();
     let plugin = host.load(&guest_artifacts::plugin("vault")).unwrap();
     let settings = settings.as_object().unwrap().clone();
@@ -126,5 +130,56 @@ async fn a_login_that_is_not_good_is_the_operators() {
     let words = ["cannot be read"];
     refused(at.resolve_one(&secret("k")).await, "other", Blame::Operator, &words);
     std::fs::write(&file, format!("{secret_id}\n")).unwrap();
+    assert_eq!(get(&at, "k").await, b"v");
+}
+
+/// The server asks a real kube-apiserver whose token it is.
+#[tokio::test]
+async fn a_service_account_logs_in_with_its_token() {
+    let (server, cluster) = (Server::start(), kubernetes::Server::start());
+    server.root("PUT", "sys/policies/acl/kv", json!({ "policy": POLICY }));
+    server.root("POST", "sys/auth/kubernetes", json!({ "type": "kubernetes" }));
+    let config = json!({
+        "kubernetes_host": cluster.address(), "token_reviewer_jwt": cluster.admin_token(),
+        "kubernetes_ca_cert": std::fs::read_to_string(cluster.ca()).unwrap(), "disable_local_ca_jwt": true,
+    });
+    server.root("POST", "auth/kubernetes/config", config);
+    let role = json!({
+        "bound_service_account_names": ["coffer"], "bound_service_account_namespaces": ["prod"],
+        "audience": cluster.address(),
+        "token_policies": ["kv"], "token_no_default_policy": true, "token_ttl": "1h",
+    });
+    server.root("POST", "auth/kubernetes/role/coffer", role);
+    cluster.namespace("prod");
+    for name in ["coffer", "other"] {
+        cluster.account("prod", name, &json!([]));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("token");
+    let store = |role: &str| {
+        let login = json!({
+            "login": "vault-kubernetes", "role": role, "jwt": { "file": file },
+            "url": format!("{}/v1/auth/kubernetes/login", server.address()),
+        });
+        with_login(&server, &login)
+    };
+    let at = store("coffer");
+    // Not with the token of another account, for another audience, or for a role that there is not.
+    let good = cluster.token("prod", "coffer", &json!({}));
+    let other = cluster.token("prod", "other", &json!({}));
+    let elsewhere = cluster.token("prod", "coffer", &json!({ "audiences": ["elsewhere"] }));
+    for (role, token) in [("coffer", &other), ("coffer", &elsewhere), ("none", &good)] {
+        std::fs::write(&file, token).unwrap();
+        let words =
+            ["the login at 127.0.0.1 for the setting `token` brought no token: it was refused"];
+        let result = store(role).resolve_one(&secret("k")).await;
+        let text = refused(result, "other", Blame::Operator, &words);
+        assert!(!text.contains(token.as_str()), "{text}");
+    }
+    std::fs::write(&file, &good).unwrap();
+    put(&at, "k", b"v").await;
+    assert_eq!(get(&at, "k").await, b"v");
+    // The login is for many calls; the file is not needed for them.
+    std::fs::remove_file(&file).unwrap();
     assert_eq!(get(&at, "k").await, b"v");
 }

@@ -69,10 +69,11 @@ pub enum LoginKind {
     },
 }
 
-/// Something that a login needs and nobody else may see.
+/// A credential, or something that a login needs, which nobody else may see.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Material {
-    /// A file that has it. It is read for each login, and white space around it is not part of it.
+    /// A file that has it, by its absolute path. It is read for each request or login, since something else may
+    /// renew it, and white space around it is not part of it.
     File(String),
     /// It stands in the configuration, or a template made it.
     Text(String),
@@ -84,6 +85,14 @@ impl fmt::Debug for Material {
             Self::File(path) => f.debug_tuple("File").field(path).finish(),
             Self::Text(_) => f.write_str("Text"),
         }
+    }
+}
+
+impl Material {
+    /// The path of `{ file: PATH }`, if this is that and nothing more, and absolute.
+    pub(crate) fn path(given: &Map<String, Value>) -> Option<&str> {
+        let path = given.get("file").filter(|_| given.len() == 1).and_then(Value::as_str);
+        path.filter(|path| path.starts_with('/'))
     }
 }
 
@@ -149,14 +158,16 @@ impl Login {
     }
 
     /// Whether what stands at `key` of something that an operator wrote proves who logs in, and is shown to nobody.
-    /// Nothing, if it is not a login.
+    /// Nothing, if it is neither a login nor a file.
     #[must_use]
     pub fn hides(given: &Map<String, Value>, key: &str) -> Option<bool> {
+        if Material::path(given).is_some() {
+            return Some(false);
+        }
         let name = given.get("login")?.as_str()?;
         let is_login = KINDS.iter().any(|kind| kind.name == name);
-        let path = given.get(key).and_then(Value::as_object).filter(|object| object.len() == 1);
-        let path = path.and_then(|object| object.get("file")).and_then(Value::as_str);
-        let is_file = path.is_some_and(|path| absolute(key, path).is_ok());
+        let is_file =
+            given.get(key).and_then(Value::as_object).is_some_and(|m| Material::path(m).is_some());
         is_login.then(|| MATERIAL.contains(&key) && !is_file)
     }
 

@@ -161,7 +161,12 @@ fn check_names(settings: &BTreeMap<String, Setting>) -> Result<(), ManifestError
     }
     let is_visible_text =
         |setting: &Setting| setting.kind == SettingKind::String && !setting.credential;
-    for setting in settings.values() {
+    for (name, setting) in settings {
+        // The host would read the file, or log in where the plugin's author wants, for an operator who wrote
+        // nothing of it.
+        if setting.credential && setting.default.is_some() {
+            return Err(ManifestError::Default(escape(name)));
+        }
         for part in setting.splits.iter().flatten() {
             let there = settings.get(part).filter(|part| part.splits.is_none());
             if !is_visible_text(setting) || !there.is_some_and(is_visible_text) {
@@ -203,6 +208,9 @@ pub enum ManifestError {
     /// What it asks for is not grants.
     #[error("what the manifest asks for cannot be granted: {0}")]
     Asks(String),
+    /// A credential has a default.
+    #[error("the setting `{0}` is a credential, which only an operator gives, and has a default")]
+    Default(String),
     /// It is not JSON of this shape.
     #[error("the manifest is malformed: {0}")]
     Malformed(String),
@@ -438,6 +446,12 @@ mod tests {
         check(pair(splits("a"), text), "uses `a`");
         check(pair(splits("b"), json!({ "type": "integer" })), "uses `b`");
         check(pair(splits("b"), json!({ "type": "string", "credential": true })), "uses `b`");
+        for default in
+            [json!("x"), json!({ "file": "/etc/shadow" }), json!({ "login": "jwt-bearer" })]
+        {
+            let credential = json!({ "type": "string", "credential": true, "default": default });
+            check(pair(json!({ "type": "string" }), credential), "`b` is a credential, which only");
+        }
         check(json!({ "licence": "x" }), "unknown field `licence`");
         check(json!({ "settings": { "type": "array" } }), "unknown variant");
         check(json!({ "settings": { "type": "object", "required": ["x"] } }), "uses `x`");

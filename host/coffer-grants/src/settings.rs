@@ -1,6 +1,6 @@
 //! The settings of a store: what its plugin's manifest declares, and what its operator wrote.
 
-use crate::login::Login;
+use crate::login::{Login, Material};
 use crate::reference::escape;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -72,7 +72,7 @@ impl SettingKind {
 #[derive(Clone, Default, PartialEq)]
 pub struct Settings {
     values: BTreeMap<String, Value>,
-    credentials: BTreeMap<String, String>,
+    credentials: BTreeMap<String, Material>,
     logins: BTreeMap<String, Login>,
 }
 
@@ -96,8 +96,14 @@ impl Settings {
                 }
                 continue;
             };
-            if let (true, Value::Object(login)) = (setting.credential, value) {
-                let login = Login::read(login)
+            if let (true, Value::Object(given)) = (setting.credential, value) {
+                if given.contains_key("file") {
+                    let path = Material::path(given)
+                        .ok_or_else(|| SettingsError::File { name: name.clone() })?;
+                    settings.credentials.insert(name.clone(), Material::File(path.to_owned()));
+                    continue;
+                }
+                let login = Login::read(given)
                     .map_err(|why| SettingsError::Login { name: name.clone(), why })?;
                 settings.logins.insert(name.clone(), login);
                 continue;
@@ -113,7 +119,8 @@ impl Settings {
             }
             match (setting.credential, value) {
                 (true, Value::String(credential)) => {
-                    settings.credentials.insert(name.clone(), credential.clone());
+                    let credential = Material::Text(credential.clone());
+                    settings.credentials.insert(name.clone(), credential);
                 }
                 (true, _) => {
                     return Err(SettingsError::Kind { name: name.clone(), expected: "a text" });
@@ -138,10 +145,10 @@ impl Settings {
         self.values.get(name)
     }
 
-    /// The value of a setting that is a credential.
+    /// The value of a setting that is a credential, or where it is.
     #[must_use]
-    pub fn credential(&self, name: &str) -> Option<&str> {
-        self.credentials.get(name).map(String::as_str)
+    pub fn credential(&self, name: &str) -> Option<&Material> {
+        self.credentials.get(name)
     }
 
     /// The settings that are credentials and have a login in the place of their value.
@@ -228,6 +235,14 @@ pub enum SettingsError {
     /// The setting has only some values, and this is none of them.
     #[error("the setting `{name}` cannot have this value; see `coffer plugins inspect`")]
     Choice {
+        /// The setting.
+        name: String,
+    },
+    /// What stands in the place of a credential is no file.
+    #[error(
+        "the setting `{name}` takes `{{ file: PATH }}` with an absolute path and nothing beside it"
+    )]
+    File {
         /// The setting.
         name: String,
     },
@@ -421,7 +436,7 @@ mod tests {
         );
         let given = json!({ "vault_addr": "x", "vault_token": "canary" });
         let settings = Settings::check(&declared, &[], given.as_object().unwrap()).unwrap();
-        assert_eq!(settings.credential("token"), Some("canary"));
+        assert_eq!(settings.credential("token"), Some(&Material::Text("canary".into())));
         assert_eq!(settings.credential("vault_token"), None);
     }
 
@@ -436,8 +451,22 @@ mod tests {
                 .unwrap();
         let given = json!({ "token": "canary" });
         let settings = Settings::check(&declared, &[], given.as_object().unwrap()).unwrap();
-        assert_eq!(settings.credential("token"), Some("canary"));
+        assert_eq!(settings.credential("token"), Some(&Material::Text("canary".into())));
         assert_eq!(format!("{settings:?}"), "[\"token\"]");
+        let given = json!({ "token": { "file": "/run/token" } });
+        let settings = Settings::check(&declared, &[], given.as_object().unwrap()).unwrap();
+        assert_eq!(settings.credential("token"), Some(&Material::File("/run/token".into())));
+        assert_eq!(settings.visible().count(), 0);
+        for file in
+            [json!({ "file": "canary" }), json!({ "file": 1 }), json!({ "file": "/a", "x": 1 })]
+        {
+            check(
+                &json!({ "address": "x", "token": file }),
+                Err(
+                    "the setting `token` takes `{ file: PATH }` with an absolute path and nothing beside it",
+                ),
+            );
+        }
         let login = json!({
             "login": "vault-approle", "url": "https://a.example/", "role-id": "canary", "secret-id": "canary",
         });
@@ -448,6 +477,8 @@ mod tests {
         assert_eq!(format!("{settings:?}"), "[\"token\"]");
         // Where the plugin would see it, it is no text.
         check(&json!({ "address": login }), Err("the setting `address` must be a text"));
+        let file = json!({ "file": "/run/token" });
+        check(&json!({ "address": file }), Err("the setting `address` must be a text"));
         check(
             &json!({ "address": "x", "token": {} }),
             Err(

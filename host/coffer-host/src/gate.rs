@@ -170,7 +170,7 @@ impl Gate {
             let sending = Sending { permit: &permit, signer: signer.as_ref(), within, budget };
             let incoming = self.answer(&sending, request.clone(), &mut credentials).await?;
             let refused = |credential: &Credential| credential.is_refused(incoming.status);
-            // What was refused was not done, so it is sent again with a new token, once.
+            // What was refused was not done, so it is sent again with another token, once.
             if !credentials.iter().any(refused) || !budget.take() {
                 return Ok((incoming, credentials));
             }
@@ -184,7 +184,7 @@ impl Gate {
         Ok(incoming)
     }
 
-    /// The headers that the grant injects. Where they are from a login, `refused` are not used again.
+    /// The headers that the grant injects. Where they are from a login or a file, `refused` are not used again.
     async fn credentials(
         &self,
         permit: &HttpPermit<'_>,
@@ -194,10 +194,10 @@ impl Gate {
         let mut credentials = Vec::new();
         for header in permit.grant().headers() {
             let held = header.source.setting().and_then(|setting| self.logins.get(setting));
+            let refused = refused.iter().find(|refused| refused.name == header.name);
             let credential = match held {
-                None => Credential::of(header, &self.settings),
+                None => Credential::of(header, &self.settings, refused),
                 Some(held) => {
-                    let refused = refused.iter().find(|refused| refused.name == header.name);
                     let refused = refused.and_then(Credential::token);
                     let (token, previous) = held
                         .token(self, permit, refused, budget)
@@ -213,7 +213,8 @@ impl Gate {
         let is_there = |token: &&HeaderSource| token.setting().is_none_or(|it| self.has(it));
         if let Some(source) = token.filter(is_there) {
             let header = InjectedHeader { name: "x-amz-security-token", source };
-            let credential = Credential::of(header, &self.settings);
+            let refused = refused.iter().find(|refused| refused.name == header.name);
+            let credential = Credential::of(header, &self.settings, refused);
             credentials.push(credential.map_err(SendError::Incident)?);
         }
         Ok(credentials)

@@ -36,9 +36,101 @@ pub fn unescape(name: &str, mark: char) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
+/// The name of `key` where a backend knows no capitals, or takes them for small letters: made of small letters, digits
+/// and `-`, and of `joints`. Small letters and digits stand for themselves. Capitals are written small from `--u` on, up
+/// to `--l` or the end. A joint stands for itself between others; any other byte is `--` and two hexadecimal digits.
+/// So it ends with a letter or a digit, and no joint is beside another or beside a `-`.
+#[must_use]
+pub fn escape_capitals(key: &str, joints: &[u8]) -> String {
+    let mut name = String::with_capacity(key.len() + 8);
+    let mut capitals = false;
+    let mut turn = |name: &mut String, byte: u8| {
+        if byte.is_ascii_alphabetic() && byte.is_ascii_uppercase() != capitals {
+            capitals = !capitals;
+            name.push_str(if capitals { "--u" } else { "--l" });
+        }
+    };
+    for (index, byte) in key.bytes().enumerate() {
+        let next = key.as_bytes().get(index + 1).copied().filter(u8::is_ascii_alphanumeric);
+        if byte.is_ascii_alphanumeric() {
+            turn(&mut name, byte);
+            name.push(byte.to_ascii_lowercase().into());
+        } else if let (Some(next), true) = (next, index > 0 && joints.contains(&byte)) {
+            // Whatever is to be said of the next one is said before, so that nothing comes between.
+            turn(&mut name, next);
+            name.push(byte.into());
+        } else {
+            let _ = write!(name, "--{byte:02x}");
+        }
+    }
+    name
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The key of a name: what can be read back is the name of one key only.
+    fn read_back(mut name: &str) -> String {
+        let mut bytes = Vec::new();
+        let mut capitals = false;
+        while let Some(byte) = name.bytes().next() {
+            if let Some(after) = name.strip_prefix("--u") {
+                (capitals, name) = (true, after);
+            } else if let Some(after) = name.strip_prefix("--l") {
+                (capitals, name) = (false, after);
+            } else if let Some(after) = name.strip_prefix("--") {
+                bytes.push(u8::from_str_radix(&after[..2], 16).unwrap());
+                name = &after[2..];
+            } else {
+                bytes.push(if capitals { byte.to_ascii_uppercase() } else { byte });
+                name = &name[1..];
+            }
+        }
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn capitals_are_told_from_small_letters() {
+        for (key, name) in [
+            ("", ""),
+            ("db.v1-x", "db.v1-x"),
+            ("01JDX9-parameter-password", "01--ujdx9--l-parameter-password"),
+            ("AbC", "--ua--lb--uc"),
+            ("A-B.C", "--ua-b.c"),
+            ("a_b", "a--5fb"),
+            ("a--b", "a--2d-b"),
+            ("a-", "a--2d"),
+            ("-a", "--2da"),
+            ("a.-b", "a--2e-b"),
+            ("..", "--2e--2e"),
+            ("a--uB", "a--2d-u--ub"),
+            ("\u{e4}\0", "--c3--a4--00"),
+        ] {
+            assert_eq!(escape_capitals(key, b"-."), name, "{key:?}");
+            assert_eq!(read_back(name), key);
+        }
+        assert_eq!(escape_capitals("a.b-c", b"-"), "a--2eb-c");
+    }
+
+    /// Every key of up to five characters from an awkward alphabet.
+    #[test]
+    fn no_two_keys_have_one_name() {
+        let alphabet = ["a", "A", "u", "U", "l", "2", "d", "-", ".", "_", "\u{e4}"];
+        let mut keys = vec![String::new()];
+        for _ in 0..5 {
+            keys = keys
+                .iter()
+                .flat_map(|key| alphabet.iter().map(move |next| format!("{key}{next}")))
+                .collect();
+            for key in &keys {
+                let name = escape_capitals(key, b"-.");
+                assert!(name.ends_with(|last: char| last.is_ascii_alphanumeric()), "{name}");
+                assert!(!["..", ".-", "-."].iter().any(|pair| name.contains(pair)), "{name}");
+                assert_eq!(read_back(&name), *key, "{name}");
+            }
+        }
+    }
 
     #[test]
     fn a_name_is_read_back() {

@@ -13,6 +13,7 @@
 pub mod client;
 pub mod ferretdb;
 mod go;
+pub mod kubernetes;
 pub mod moto;
 pub mod openbao;
 pub mod plugin_host;
@@ -37,8 +38,8 @@ pub struct Backend {
 }
 
 /// Every server that this knows.
-pub const BACKENDS: [Backend; 4] =
-    [ferretdb::BACKEND, moto::BACKEND, openbao::BACKEND, postgresql::BACKEND];
+pub const BACKENDS: [Backend; 5] =
+    [ferretdb::BACKEND, kubernetes::BACKEND, moto::BACKEND, openbao::BACKEND, postgresql::BACKEND];
 
 /// A port that nobody has at the moment. Somebody can take it before it is used.
 pub(crate) fn free_port() -> u16 {

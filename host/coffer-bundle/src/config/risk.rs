@@ -183,6 +183,11 @@ mod tests {
         check(&with(json!({ "address": "https://v" })), &[]);
         let url = json!({ "address": ["https://me:hunter2@v"] });
         check(&with(url), &["literal secrets[0].config.address[0]"]);
+        check(&with(json!({ "token": { "file": "/run/token" } })), &[]);
+        check(
+            &with(json!({ "token": { "file": "hunter2" } })),
+            &["literal secrets[0].config.token.file"],
+        );
         // What a login is made with, and neither where it is made nor a file.
         let login = json!({
             "login": "vault-approle", "url": "https://v/", "role-id": "hunter2",

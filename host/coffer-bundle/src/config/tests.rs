@@ -362,6 +362,14 @@ fn what_a_login_is_made_with_is_masked() {
             }
         }
     }
+    // Where a credential is, is no credential; what is no path is masked.
+    for (path, shown) in [("/run/token", "/run/token"), (CANARY, MASK)] {
+        let document = json!({ "secrets": [
+            { "name": "a", "plugin": "p", "config": { "token": { "file": path } } },
+        ] });
+        let config = json(document).unwrap().show();
+        assert_eq!(config["secrets"][0]["config"]["token"], json!({ "file": shown }));
+    }
     // What is no login is masked whole where its name says so.
     let typo = json!({ "token": { "login": "vault-aprole", "url": CANARY, "role-id": CANARY } });
     let document = json!({ "secrets": [{ "name": "a", "plugin": "p", "config": typo }] });

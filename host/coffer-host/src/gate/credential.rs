@@ -8,7 +8,7 @@ use crate::secret::Secret;
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use coffer_grants::{HeaderSource, InjectedHeader, Login, Settings};
+use coffer_grants::{HeaderSource, InjectedHeader, Login, Material, Settings};
 use http::{HeaderName, HeaderValue};
 use std::sync::Arc;
 use zeroize::Zeroizing;
@@ -19,15 +19,37 @@ pub(super) struct Credential {
     value: HeaderValue,
     /// What must not come back: the value without its prefix, and what is in it.
     pub(super) hidden: Vec<Secret>,
-    login: Option<(Login, Arc<Token>)>,
+    origin: Origin,
+}
+
+/// Where its value is from, as far as it can be another one the next time.
+enum Origin {
+    /// A file, and what was in it.
+    File(String, Secret),
+    /// It stays what it is.
+    Fixed,
+    Login(Login, Arc<Token>),
 }
 
 impl Credential {
     /// A header of a value that the operator named.
-    pub(super) fn of(header: InjectedHeader<'_>, settings: &Settings) -> Result<Self, Incident> {
-        value(header.source, settings)
-            .and_then(|value| Self::with(header, value))
-            .map_err(|why| Incident::Credential { header: header.name.to_owned(), why })
+    pub(super) fn of(
+        header: InjectedHeader<'_>,
+        settings: &Settings,
+        refused: Option<&Self>,
+    ) -> Result<Self, Incident> {
+        let credential = value(header.source, settings).and_then(|value| {
+            let path = path(header.source, settings);
+            let origin = path.map(|path| Origin::File(path.to_owned(), value.clone()));
+            let mut credential = Self::with(header, value)?;
+            credential.origin = origin.unwrap_or(Origin::Fixed);
+            Ok(credential)
+        });
+        let mut credential = credential
+            .map_err(|why| Incident::Credential { header: header.name.to_owned(), why })?;
+        // Servers repeat the last one as well.
+        credential.hidden.extend(refused.iter().flat_map(|refused| refused.hidden.clone()));
+        Ok(credential)
     }
 
     /// A header of a token that a login brought.
@@ -45,7 +67,7 @@ impl Credential {
         let proofs = [Some(&*token), previous].into_iter().flatten();
         let proofs = proofs.filter_map(|token| token.proof.clone());
         credential.hidden.extend(proofs.filter(|proof| proof.expose().len() >= PART_BYTES_MIN));
-        credential.login = Some((login.clone(), token));
+        credential.origin = Origin::Login(login.clone(), token);
         Ok(credential)
     }
 
@@ -69,7 +91,7 @@ impl Credential {
         value.set_sensitive(true);
         let mut hidden = parts(&whole);
         hidden.push(secret);
-        Ok(Self { name, value, hidden, login: None })
+        Ok(Self { name, value, hidden, origin: Origin::Fixed })
     }
 
     /// A header that was made here, and what of it is hidden besides.
@@ -82,17 +104,25 @@ impl Credential {
         let mut parts = parts(value.as_bytes());
         parts.push(Secret::from(value.as_bytes().to_vec()));
         parts.extend(hidden);
-        Self { name, value, hidden: parts, login: None }
+        Self { name, value, hidden: parts, origin: Origin::Fixed }
     }
 
     /// The token that it is made of, if a login brought it.
     pub(super) fn token(&self) -> Option<&Arc<Token>> {
-        self.login.as_ref().map(|(_, token)| token)
+        match &self.origin {
+            Origin::Login(_, token) => Some(token),
+            Origin::File(..) | Origin::Fixed => None,
+        }
     }
 
     /// Whether an answer of this status means that it is another token's turn.
     pub(super) fn is_refused(&self, status: u16) -> bool {
-        self.login.as_ref().is_some_and(|(login, _)| login.is_refusal(status))
+        match &self.origin {
+            // Whoever renews it may have done so since.
+            Origin::File(path, was) => status == 401 && file(path).is_ok_and(|is| is != *was),
+            Origin::Fixed => false,
+            Origin::Login(login, _) => login.is_refusal(status),
+        }
     }
 
     pub(super) fn header(&self) -> (HeaderName, HeaderValue) {
@@ -106,17 +136,30 @@ pub(super) fn value(source: &HeaderSource, settings: &Settings) -> Result<Secret
         let value = ambient::variable(name)
             .ok_or_else(|| format!("the environment variable {name} is not set"))?;
         Ok(Secret::from(value.as_str()))
-    } else if let Some(path) = source.file() {
-        let bytes = ambient::file(path, limits::INJECTED_HEADER_BYTES_MAX)
-            .map_err(|error| format!("the file {path} cannot be read: {error}"))?;
-        Ok(Secret::new(bytes.trim_ascii().to_vec()))
+    } else if let Some(path) = path(source, settings) {
+        file(path)
     } else {
         let name = source.setting().unwrap_or_default();
-        let value = settings
-            .credential(name)
-            .ok_or_else(|| format!("the store has no credential `{name}`"))?;
-        Ok(Secret::from(value))
+        match settings.credential(name) {
+            Some(Material::Text(text)) => Ok(Secret::from(text.as_str())),
+            Some(Material::File(_)) | None => Err(format!("the store has no credential `{name}`")),
+        }
     }
+}
+
+/// The file that it is in, if it is in one.
+fn path<'a>(source: &'a HeaderSource, settings: &'a Settings) -> Option<&'a str> {
+    source.file().or_else(|| match settings.credential(source.setting()?)? {
+        Material::File(path) => Some(path.as_str()),
+        Material::Text(_) => None,
+    })
+}
+
+/// What is in a file at this moment.
+fn file(path: &str) -> Result<Secret, String> {
+    let bytes = ambient::file(path, limits::INJECTED_HEADER_BYTES_MAX)
+        .map_err(|error| format!("the file {path} cannot be read: {error}"))?;
+    Ok(Secret::new(bytes.trim_ascii().to_vec()))
 }
 
 /// Bytes of a part that is hidden on its own. A shorter one is in every other answer.
@@ -155,7 +198,7 @@ impl Credential {
         let mut hidden = parts(whole.as_bytes());
         hidden.push(Secret::from(value));
         let value = HeaderValue::from_str(&whole).unwrap();
-        Self { name: HeaderName::from_static(name), value, hidden, login: None }
+        Self { name: HeaderName::from_static(name), value, hidden, origin: Origin::Fixed }
     }
 }
 
@@ -177,7 +220,7 @@ mod tests {
         let url = RequestUrl::parse("https://a.example/v1").unwrap();
         let permit = grants.http("GET", url).unwrap();
         let header = permit.grant().headers().next().unwrap();
-        let (name, value) = Credential::of(header, &Settings::default()).unwrap().header();
+        let (name, value) = Credential::of(header, &Settings::default(), None).unwrap().header();
         assert_eq!((name.as_str(), value.as_bytes()), ("x-token", b"coffer-host".as_slice()));
         assert!(value.is_sensitive());
     }

@@ -14,6 +14,7 @@ mod limits;
 mod login;
 mod reflection;
 mod signature;
+mod token_file;
 mod waiting;
 
 use framing::{http_smuggle, http_twice, http_wasi_header, http_wasi_smuggle, http_wasi_target};

@@ -1,0 +1,5 @@
+//! Embeds `plugin.toml`.
+
+fn main() {
+    coffer_plugin::build::plugin();
+}

@@ -1,0 +1,77 @@
+//! What a key names: a secret that this plugin keeps, or a field of a Secret that somebody else made.
+//!
+//! `name#field` is how the store `vault` writes it as well. A `#` cannot be in a key that is put, so that the two
+//! cannot be mistaken for each other.
+
+use crate::name;
+use coffer_plugin::Error;
+
+/// The field that a value is in, and that Porter's plugin reads.
+pub(crate) const VALUE: &str = "value";
+
+/// What a key names.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Place<'a> {
+    /// A field of a Secret of this name.
+    Field { name: &'a str, field: &'a str },
+    /// A secret that this plugin keeps.
+    Own { key: &'a str },
+}
+
+impl<'a> Place<'a> {
+    /// Reads a key.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidReference`] says which rule it breaks.
+    pub(crate) fn of(key: &'a str) -> Result<Self, Error> {
+        let Some((name, field)) = key.split_once('#') else { return Ok(Self::Own { key }) };
+        if !name::is_name(name) || !name::is_field(field) {
+            return Err(Error::InvalidReference(
+                "with `#` it is `name#field`, with the name of a Secret and of a field that Kubernetes takes".into(),
+            ));
+        }
+        Ok(Self::Field { name, field })
+    }
+
+    /// Where Porter's plugin reads `key`, if that is what it is called in Kubernetes: the names that Porter changes
+    /// can mean several keys.
+    pub(crate) fn of_porter(key: &'a str) -> Option<Self> {
+        name::is_name(key).then_some(Self::Field { name: key, field: VALUE })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_sign_names_a_field() {
+        let check = |key: &str, expected: Option<(&str, &str)>| match (Place::of(key), expected) {
+            (Ok(Place::Field { name, field }), Some(expected)) => {
+                assert_eq!((name, field), expected, "{key}");
+            }
+            (Err(Error::InvalidReference(rule)), None) => {
+                assert!(rule.contains("name#field"), "{key}: {rule}");
+            }
+            (actual, expected) => panic!("{key}: {actual:?}, not {expected:?}"),
+        };
+        check("db#password", Some(("db", "password")));
+        check("my.db#tls.crt", Some(("my.db", "tls.crt")));
+        for key in
+            ["db#", "#password", "#", "db#a#1", "Db#a", "a/db#a", "../x#a", "db#a/b", "db#a b"]
+        {
+            check(key, None);
+        }
+        assert_eq!(Place::of("app/db").unwrap(), Place::Own { key: "app/db" });
+    }
+
+    #[test]
+    fn porter_reads_one_field() {
+        let place = Some(Place::Field { name: "db-password", field: "value" });
+        assert_eq!(Place::of_porter("db-password"), place);
+        for key in ["01JD-password", "a/b", "a_b", "-a"] {
+            assert_eq!(Place::of_porter(key), None, "{key}");
+        }
+    }
+}
