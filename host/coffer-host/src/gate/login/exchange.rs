@@ -49,9 +49,10 @@ pub(super) fn question(login: &Login) -> Result<Question, LoginFault> {
             (post(login, FORM, encoded(&form)), Some(secret))
         }
         LoginKind::GoogleMetadata { .. } => {
-            let mut request = built(Method::GET, &login.url().to_string(), Vec::new());
+            let url = login.url().to_string();
+            let mut request = built(Method::GET, &url, Zeroizing::default());
             request.headers_mut().insert("metadata-flavor", HeaderValue::from_static("Google"));
-            Ok(request)
+            (request, None)
         }
         LoginKind::JwtBearer { key, scope } => {
             let url = login.url().to_string();

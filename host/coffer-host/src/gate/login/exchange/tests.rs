@@ -87,6 +87,7 @@ fn what_proves_who_asks_is_known() {
         ),
         (json!({ "login": "vault-approle", "url": url, "role-id": "r", "secret-id": "p" }), true),
         (json!({ "login": "vault-kubernetes", "url": url, "jwt": "p", "role": "r" }), true),
+        (json!({ "login": "google-metadata" }), false),
         (json!({ "login": "managed-identity", "resource": "r" }), false),
     ] {
         assert_eq!(proof(&given), expected.then(|| Secret::from("p")), "{given}");
