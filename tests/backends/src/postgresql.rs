@@ -7,6 +7,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// What [`crate::BACKENDS`] knows of it.
@@ -14,6 +15,9 @@ pub const BACKEND: Backend = Backend { name: "postgresql", version: "15", instal
 
 /// The name of the user that owns the database `coffer`, and of nothing else.
 pub const USER: &str = "coffer";
+
+/// How long a server that was killed may take to be gone.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Debian's users that own nothing.
 const NOBODY: u32 = 65534;
@@ -173,9 +177,11 @@ impl Server {
 
     fn launch(&mut self) {
         // Somebody else can take a port that was free a moment ago.
-        let tries = if self.port == 0 { 5 } else { 1 };
-        for left in (0..tries).rev() {
-            let port = if tries == 1 { self.port } else { free_port() };
+        let fixed = self.port != 0;
+        let mut left = if fixed { 0 } else { 4 };
+        let begun = Instant::now();
+        loop {
+            let port = if fixed { self.port } else { free_port() };
             let (data, sockets) = (self.path("data"), self.path(""));
             let mut command = self.program("sh");
             // It tells on its standard error when it is ready. Nobody cuts the power of this machine.
@@ -198,7 +204,11 @@ impl Server {
                     self.port = port;
                     return;
                 }
-                Err(_) if left > 0 => {}
+                // The last of a server that was killed, which notice that in their own time.
+                Err(why) if why.contains("still in use") && begun.elapsed() < PATIENCE => {
+                    std::thread::sleep(Duration::from_millis(50));
+                }
+                Err(_) if left > 0 => left -= 1,
                 Err(why) => panic!("PostgreSQL does not start: {why}"),
             }
         }
