@@ -1,7 +1,6 @@
 //! AWS Signature Version 4: what a grant names so that the host signs each request, with a key that no plugin sees.
 
 use crate::http::HeaderSource;
-use crate::reference::escape;
 use serde::Deserialize;
 use std::fmt;
 
@@ -102,7 +101,10 @@ impl TryFrom<String> for ScopeName {
     fn try_from(text: String) -> Result<Self, String> {
         let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
         if !(1..=NAME_CHARACTERS_MAX).contains(&text.len()) || !text.bytes().all(plain) {
-            return Err(format!("`{}` is not the name of a region or a service", escape(&text)));
+            // A template may have put anything here, so it is not quoted.
+            return Err(format!(
+                "not the name of a region or a service: 1 to {NAME_CHARACTERS_MAX} of a-z, 0-9 and -"
+            ));
         }
         Ok(Self(text))
     }
