@@ -1,14 +1,11 @@
 //! The socket: in a directory of its own that only its owner can look into, and for processes of the same
 //! user only.
 
-use aws_lc_rs::rand;
 use rustix::fs::Mode;
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io;
 use std::path::{Path, PathBuf};
 use tokio::net::{UnixListener, UnixStream};
-
-/// Bytes of randomness in the directory's name. The name only has to be new; its mode is what protects it.
-const NAME_BYTES: usize = 8;
 
 /// The socket, and the directory that it is in; both go when it is dropped.
 #[derive(Debug)]
@@ -24,10 +21,10 @@ impl Socket {
     ///
     /// That of the operating system.
     pub(crate) fn bind(place: &Path) -> io::Result<Self> {
-        let mut name = [0; NAME_BYTES];
-        rand::fill(&mut name).map_err(|_| io::Error::other("there is no randomness"))?;
-        let name: String = name.iter().map(|byte| format!("{byte:02x}")).collect();
-        let directory = std::path::absolute(place)?.join(format!("coffer-{name}"));
+        // The name only has to be new; its mode is what protects the directory. The library for cryptography works
+        // for 30 ms before its first random bytes, and Porter waits for the line.
+        let name = RandomState::new().build_hasher().finish();
+        let directory = std::path::absolute(place)?.join(format!("coffer-{name:016x}"));
         rustix::fs::mkdir(&directory, Mode::RWXU)?;
         match UnixListener::bind(directory.join("s")) {
             Ok(listener) => Ok(Self { directory, listener }),
