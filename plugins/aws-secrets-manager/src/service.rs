@@ -292,7 +292,7 @@ fn answer(response: &Response, told: Told) -> Result<Value, Error> {
     let message = [&body["message"], &body["Message"]].into_iter().find_map(Value::as_str);
     let message = message.unwrap_or_else(|| element(text, "Message"));
     let message = if told == Told::All { message } else { "" };
-    Err(failure(response.status(), code, message, response.header("retry-after")))
+    Err(failure(response.status(), code, message, response.retry_after_ms()))
 }
 
 /// What is in the first element of this name.
@@ -302,7 +302,7 @@ fn element<'t>(text: &'t str, name: &str) -> &'t str {
 }
 
 /// What the service means by a code.
-fn failure(status: u16, code: &str, message: &str, retry_after: Option<&[u8]>) -> Error {
+fn failure(status: u16, code: &str, message: &str, retry_after_ms: Option<u64>) -> Error {
     let said = cut(message);
     let is = |words: &str| message.to_ascii_lowercase().contains(words);
     match code {
@@ -330,18 +330,16 @@ fn failure(status: u16, code: &str, message: &str, retry_after: Option<&[u8]>) -
              to use it"
         )),
         "InternalFailure" | "InternalServiceError" | "RequestLimitExceeded" | "ServiceUnavailable" | "Throttling"
-        | "ThrottlingException" | "TooManyRequestsException" => busy(status, code, retry_after),
-        _ if matches!(status, 429 | 500 | 502..=504) => busy(status, code, retry_after),
+        | "ThrottlingException" | "TooManyRequestsException" => busy(status, code, retry_after_ms),
+        _ if matches!(status, 429 | 500 | 502..=504) => busy(status, code, retry_after_ms),
         "" => malformed(),
         code => Error::Other(format!("the service answered {} with status {status}: {said}", cut(code))),
     }
 }
 
-fn busy(status: u16, code: &str, retry_after: Option<&[u8]>) -> Error {
+fn busy(status: u16, code: &str, retry_after_ms: Option<u64>) -> Error {
     log::warn(&format!("the service answered with status {status} {}", cut(code)));
-    let seconds =
-        retry_after.and_then(|value| std::str::from_utf8(value).ok()?.trim().parse::<u64>().ok());
-    Error::Unavailable(seconds.map(|seconds| seconds.saturating_mul(1000)))
+    Error::Unavailable(retry_after_ms)
 }
 
 fn kept(answer: &mut Value) -> Result<Kept, Error> {

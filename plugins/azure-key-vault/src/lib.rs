@@ -112,25 +112,21 @@ fn put_over_deleted(vault: &Vault, key: &str, name: &str, document: &Value) -> R
 impl Lister for KeyVault {
     fn list_keys(prefix: &str, cursor: Option<&str>) -> Result<Page, Error> {
         let vault = Vault::open()?;
-        let mut after = cursor.map(str::to_owned);
-        loop {
-            let (items, next) = vault.list(after.as_deref())?;
-            // Somebody may have given one a key by hand; the host would take a listing with it for broken.
+        Page::first(cursor, |cursor| {
+            let (items, next) = vault.list(cursor)?;
+            // Somebody may have given one a key by hand that has another name.
             let is_named = |item: &Value, key: &str| {
                 let id = document::id(item).map(|(name, _)| name.to_ascii_lowercase());
                 name::of(key).is_ok_and(|name| Some(name) == id)
             };
-            let keys: Vec<String> = items
+            let keys = items
                 .iter()
                 .filter_map(|item| document::key(item).filter(|key| is_named(item, key)))
                 .filter(|key| key.starts_with(prefix))
                 .map(str::to_owned)
                 .collect();
-            match next {
-                Some(next) if keys.is_empty() => after = Some(next),
-                next => return Ok(Page { keys, next }),
-            }
-        }
+            Ok((keys, next))
+        })
     }
 }
 

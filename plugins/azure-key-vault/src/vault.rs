@@ -170,10 +170,7 @@ fn received(answer: Result<Response, http::Error>) -> Result<Response, Error> {
         (409, ..) => Err(Error::Conflict),
         (429 | 500 | 502..=504, ..) => {
             log::warn(&format!("the vault answered with status {status}"));
-            let seconds = response
-                .header("retry-after")
-                .and_then(|value| std::str::from_utf8(value).ok()?.trim().parse::<u64>().ok());
-            Err(Error::Unavailable(seconds.map(|seconds| seconds.saturating_mul(1000))))
+            Err(Error::Unavailable(response.retry_after_ms()))
         }
         (400, "BadParameter", _) => Err(Error::Other(
             "the vault takes no such value: it may be empty, or larger than it says that it keeps".into(),

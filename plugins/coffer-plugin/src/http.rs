@@ -163,6 +163,13 @@ impl Response {
         find(&self.headers, name)
     }
 
+    /// How long the backend asks to wait, in milliseconds: `retry-after`, if it is in seconds.
+    #[must_use]
+    pub fn retry_after_ms(&self) -> Option<u64> {
+        let value = std::str::from_utf8(self.header("retry-after")?).ok()?;
+        value.trim().parse::<u64>().ok().map(|seconds| seconds.saturating_mul(1000))
+    }
+
     /// The body.
     #[must_use]
     pub fn body(&self) -> &[u8] {

@@ -1,6 +1,6 @@
 //! Names of keys where a backend does not take every byte: injective, and readable where they can be. ASCII letters
-//! and digits, `-` and `_` stand for themselves; what else does is the plugin's to say. Any other byte is a mark
-//! and two hexadecimal digits.
+//! and digits, `-` and `_` stand for themselves, unless they are the mark; what else does is the plugin's to say. Any
+//! other byte is the mark and two hexadecimal digits.
 
 use std::fmt::Write as _;
 
@@ -12,6 +12,7 @@ pub fn escape(key: &str, mark: char, stays: impl Fn(Option<u8>, u8) -> bool) -> 
     let mut previous = None;
     for byte in key.bytes() {
         let plain = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        let plain = plain && char::from(byte) != mark;
         if plain || byte.is_ascii() && stays(previous, byte) {
             name.push(byte.into());
         } else {
@@ -65,6 +66,19 @@ pub fn escape_capitals(key: &str, joints: &[u8]) -> String {
     }
     name
 }
+
+/// Whether a reference can have this key. Somebody may have given an entry of the backend's a name by hand that means
+/// another one; the host would take a listing with it for broken.
+#[must_use]
+pub fn can_be_asked_for(key: &str) -> bool {
+    let plain = !key.starts_with('/') && !key.chars().any(char::is_control);
+    plain
+        && key.len() <= KEY_BYTES_MAX
+        && !key.split(['/', '\\']).any(|part| part == "." || part == "..")
+}
+
+/// Bytes of a key, as `wit/types.wit` says.
+const KEY_BYTES_MAX: usize = 1024;
 
 #[cfg(test)]
 mod tests {
@@ -147,8 +161,19 @@ mod tests {
         }
         // Asked with the byte before it.
         assert_eq!(escape("..", '%', |previous, _| previous.is_some()), "%2e.");
+        assert_eq!(escape("a_b-c", '_', |_, _| false), "a_5fb-c");
         for name in ["~", "a~2", "~zz", "~ff", "~\u{e4}"] {
             assert_eq!(unescape(name, '~'), None, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn what_no_reference_has_cannot_be_asked_for() {
+        for key in ["a", "a/b", "...", "a.b/.c", "\u{e4}", &"x".repeat(1024)] {
+            assert!(can_be_asked_for(key), "{key:?}");
+        }
+        for key in ["/a", "a\0", "a\nb", ".", "..", "a/../b", "a\\..", "a/.", &"x".repeat(1025)] {
+            assert!(!can_be_asked_for(key), "{key:?}");
         }
     }
 }

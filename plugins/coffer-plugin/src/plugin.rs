@@ -3,6 +3,7 @@
 
 use crate::Error;
 use crate::bindings::{lister, resolver, writer};
+use crate::name::can_be_asked_for;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -143,6 +144,30 @@ pub struct Page {
     pub keys: Vec<String>,
     /// Where the next page begins, at most 4096 bytes; nothing at the end.
     pub next: Option<String>,
+}
+
+impl Page {
+    /// The first page from `cursor` on that has a key, or the last one: what a backend has can be somebody else's for
+    /// many pages. `read` gives the keys of one page, and where the next one begins. A key that no reference can
+    /// have ([`can_be_asked_for`]) is left out.
+    ///
+    /// # Errors
+    ///
+    /// Those of `read`.
+    pub fn first(
+        cursor: Option<&str>,
+        mut read: impl FnMut(Option<&str>) -> Result<(Vec<String>, Option<String>), Error>,
+    ) -> Result<Self, Error> {
+        let mut cursor = cursor.map(str::to_owned);
+        loop {
+            let (mut keys, next) = read(cursor.as_deref())?;
+            keys.retain(|key| can_be_asked_for(key));
+            if next.is_none() || !keys.is_empty() {
+                return Ok(Self { keys, next });
+            }
+            cursor = next;
+        }
+    }
 }
 
 /// Exports a plugin: `export!(Type)` for one that implements [`Resolver`], `export!(Type, writer)` or

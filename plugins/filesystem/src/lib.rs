@@ -6,6 +6,7 @@
 mod name;
 
 use coffer_plugin::fs::{self, Directory};
+use coffer_plugin::name::can_be_asked_for;
 use coffer_plugin::{Error, Existing, Lister, Page, Reference, Resolver, Secret, Writer, export};
 
 /// Where the directory appears in the guest; `plugin.toml` asks for it under this path.
@@ -59,6 +60,7 @@ impl Lister for Filesystem {
             .names()?
             .iter()
             .filter_map(|name| name::key(name))
+            .filter(|key| can_be_asked_for(key))
             .filter(|key| {
                 key.starts_with(prefix) && cursor.is_none_or(|cursor| key.as_str() > cursor)
             })
@@ -113,6 +115,8 @@ mod tests {
         }
         Filesystem::put("other", b"", Existing::Keep).unwrap();
         fake::file(DIRECTORY, "not one of ours", "");
+        // Nobody can ask for it, so it was made by hand.
+        Filesystem::put("Key/..", b"", Existing::Keep).unwrap();
         let (mut keys, mut cursor, mut pages) = (Vec::new(), None::<String>, 0);
         loop {
             let page = Filesystem::list_keys("Key/", cursor.as_deref()).unwrap();

@@ -99,20 +99,11 @@ impl Lister for SecretManager {
     fn list_keys(prefix: &str, cursor: Option<&str>) -> Result<Page, Error> {
         let service = Service::open()?;
         let beginning = name::escaped(&service.folder, prefix);
-        let mut cursor = cursor.map(str::to_owned);
-        loop {
-            let (names, next) = service.names(&beginning, cursor.as_deref())?;
-            let keys: Vec<String> = names
-                .iter()
-                .filter(|name| name.starts_with(&beginning))
-                .filter_map(|name| name::key(&service.folder, name))
-                .filter(|key| name::can_be_asked_for(key))
-                .collect();
-            if next.is_none() || !keys.is_empty() {
-                return Ok(Page { keys, next });
-            }
-            cursor = next;
-        }
+        Page::first(cursor, |cursor| {
+            let (names, next) = service.names(&beginning, cursor)?;
+            let keys = names.iter().filter(|name| name.starts_with(&beginning));
+            Ok((keys.filter_map(|name| name::key(&service.folder, name)).collect(), next))
+        })
     }
 }
 

@@ -5,7 +5,9 @@
 //! `__`, which is nowhere in a key, separates the folder.
 
 use coffer_plugin::Error;
-use std::fmt::Write as _;
+use coffer_plugin::name::{escape, unescape};
+
+const MARK: char = '_';
 
 /// Characters of a name that the service takes, folder included.
 const NAME_CHARACTERS_MAX: usize = 255;
@@ -40,30 +42,14 @@ pub(crate) fn of(folder: &str, key: &str) -> Result<String, Error> {
 
 /// The beginning that the names of all keys have that begin with `prefix`.
 pub(crate) fn escaped(folder: &str, prefix: &str) -> String {
-    let mut name = format!("{folder}{SEPARATOR}");
-    for byte in prefix.bytes() {
-        if byte.is_ascii_alphanumeric() || byte == b'-' {
-            name.push(byte.into());
-        } else {
-            let _ = write!(name, "_{byte:02x}");
-        }
-    }
-    name
+    format!("{folder}{SEPARATOR}{}", escape(prefix, MARK, |_, _| false))
 }
 
 /// The key whose name is `name`, or nothing if no key has this name.
 pub(crate) fn key(folder: &str, name: &str) -> Option<String> {
     let rest = name.strip_prefix(folder)?.strip_prefix(SEPARATOR)?;
     // Whatever was not made by `of` is somebody else's.
-    coffer_plugin::name::unescape(rest, '_')
-        .filter(|key| of(folder, key).is_ok_and(|made| made == name))
-}
-
-/// Whether a reference can have this key. Somebody may have given a secret in the folder a name by hand that means
-/// another one; the host would take a listing with it for broken.
-pub(crate) fn can_be_asked_for(key: &str) -> bool {
-    let plain = !key.starts_with('/') && !key.chars().any(char::is_control);
-    plain && !key.split(['/', '\\']).any(|part| part == "." || part == "..")
+    unescape(rest, MARK).filter(|key| of(folder, key).is_ok_and(|made| made == name))
 }
 
 #[cfg(test)]

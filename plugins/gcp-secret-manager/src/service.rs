@@ -166,10 +166,7 @@ fn answer(response: &Response) -> Result<Value, Error> {
                 response.status(),
                 cut(status)
             ));
-            let seconds = response
-                .header("retry-after")
-                .and_then(|value| std::str::from_utf8(value).ok()?.trim().parse::<u64>().ok());
-            Error::Unavailable(seconds.map(|seconds| seconds.saturating_mul(1000)))
+            Error::Unavailable(response.retry_after_ms())
         }
         (_, "") => malformed(),
         (code, status) => {

@@ -165,10 +165,7 @@ impl Cluster {
             ))),
             429 | 500 | 502..=504 => {
                 log::warn(&format!("the server answered with status {status}"));
-                let seconds = response
-                    .header("retry-after")
-                    .and_then(|value| std::str::from_utf8(value).ok()?.trim().parse::<u64>().ok());
-                Err(Error::Unavailable(seconds.map(|seconds| seconds.saturating_mul(1000))))
+                Err(Error::Unavailable(response.retry_after_ms()))
             }
             _ => Err(unexpected(status)),
         }

@@ -190,25 +190,21 @@ fn not_porters(cluster: &Cluster, key: &str) -> Result<(), Error> {
 impl Lister for Kubernetes {
     fn list_keys(prefix: &str, cursor: Option<&str>) -> Result<Page, Error> {
         let cluster = Cluster::open()?;
-        let mut after = cursor.map(str::to_owned);
-        loop {
-            let listed = cluster.list(after.as_deref(), PAGE_KEYS_MAX)?;
-            // Somebody may have given one a key by hand; the host would take a listing with it for broken.
+        Page::first(cursor, |cursor| {
+            let listed = cluster.list(cursor, PAGE_KEYS_MAX)?;
+            // Somebody may have given one a key by hand that has another name.
             let is_of = |object: &Object, key: &str| {
                 name::of(key).is_ok_and(|name| object.0["metadata"]["name"] == *name)
             };
-            let keys: Vec<String> = listed
+            let keys = listed
                 .objects
                 .iter()
                 .filter_map(|object| object.key().filter(|key| is_of(object, key)))
                 .filter(|key| key.starts_with(prefix))
                 .map(str::to_owned)
                 .collect();
-            match listed.next {
-                Some(next) if keys.is_empty() => after = Some(next),
-                next => return Ok(Page { keys, next }),
-            }
-        }
+            Ok((keys, listed.next))
+        })
     }
 }
 

@@ -214,6 +214,8 @@ fn a_list_goes_on_where_the_server_says() {
         let annotations = json!({ "coffer-key": key });
         json!({ "metadata": { "name": name, "labels": labels, "annotations": annotations } })
     };
+    // Nobody can ask for it, so it was made by hand.
+    let by_hand = item(&name::of("/a").unwrap(), "/a");
     let page = |items: Value, next: &str| {
         let metadata = json!({ "continue": next });
         let kind = "PartialObjectMetadataList";
@@ -221,7 +223,10 @@ fn a_list_goes_on_where_the_server_says() {
     };
     let forgot = json!({ "reason": "Expired", "metadata": { "continue": "newest" } });
     server.borrow_mut().instead = vec![
-        page(json!([item("coffer-a", "a"), item("other", "b"), item("coffer-c", "d")]), "x/y="),
+        page(
+            json!([item("coffer-a", "a"), item("other", "b"), item("coffer-c", "d"), by_hand]),
+            "x/y=",
+        ),
         ("GET", answer(410, &forgot)),
         page(Value::Null, "more"),
         page(json!([item("coffer-z", "z"), { "metadata": { "name": "coffer-y" } }]), ""),

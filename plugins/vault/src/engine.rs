@@ -333,10 +333,7 @@ fn busy(status: u16, response: &Response) -> Error {
         ),
         429 | 502..=504 => {
             log::warn(&format!("the server answered with status {status}: {said}"));
-            let seconds = response
-                .header("retry-after")
-                .and_then(|value| std::str::from_utf8(value).ok()?.trim().parse::<u64>().ok());
-            Error::Unavailable(seconds.map(|seconds| seconds.saturating_mul(1000)))
+            Error::Unavailable(response.retry_after_ms())
         }
         _ => Error::Other(format!("the server answered with status {status}: {said}")),
     }

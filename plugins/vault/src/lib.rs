@@ -204,28 +204,23 @@ impl Lister for Vault {
         let beginning = name::escaped(prefix);
         // The names come sorted, and all that begin like this come after what is shorter by a character.
         let first = beginning.get(..beginning.len().saturating_sub(1)).unwrap_or_default();
-        let mut after = cursor.unwrap_or(first).to_owned();
-        loop {
-            let mut names = engine.names(&after, PAGE_KEYS_MAX + 1)?;
+        Page::first(Some(cursor.unwrap_or(first)), |cursor| {
+            let after = cursor.unwrap_or_default();
+            let mut names = engine.names(after, PAGE_KEYS_MAX + 1)?;
             // Not every server knows `after` and `limit`.
-            names.retain(|name| *name > after);
+            names.retain(|name| name.as_str() > after);
             names.sort_unstable();
             let more = names.len() > PAGE_KEYS_MAX;
             names.truncate(PAGE_KEYS_MAX);
             let last = names.last().cloned().unwrap_or_default();
             let over = last > beginning && !last.starts_with(&beginning);
-            let keys: Vec<String> = names
+            let keys = names
                 .iter()
                 .filter(|name| name.starts_with(&beginning))
                 .filter_map(|name| name::key(name))
-                .filter(|key| name::can_be_asked_for(key))
                 .collect();
-            let next = (more && !over).then_some(last);
-            match next {
-                Some(last) if keys.is_empty() => after = last,
-                next => return Ok(Page { keys, next }),
-            }
-        }
+            Ok((keys, (more && !over).then_some(last)))
+        })
     }
 }
 

@@ -39,18 +39,6 @@ pub(crate) fn key(name: &str) -> Option<String> {
     unescape(name, MARK).filter(|key| of(key).is_ok_and(|made| made == name))
 }
 
-/// Whether a reference can have this key. Somebody may have given an entry of the folder a name by hand
-/// that means another one; the host would take a listing with it for broken.
-pub(crate) fn can_be_asked_for(key: &str) -> bool {
-    let plain = !key.starts_with('/') && !key.chars().any(char::is_control);
-    plain
-        && key.len() <= KEY_BYTES_MAX
-        && !key.split(['/', '\\']).any(|part| part == "." || part == "..")
-}
-
-/// Bytes of a key, as `wit/types.wit` says.
-const KEY_BYTES_MAX: usize = 1024;
-
 #[cfg(test)]
 mod tests {
     use super::*;
