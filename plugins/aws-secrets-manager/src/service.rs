@@ -303,7 +303,7 @@ fn element<'t>(text: &'t str, name: &str) -> &'t str {
 
 /// What the service means by a code.
 fn failure(status: u16, code: &str, message: &str, retry_after_ms: Option<u64>) -> Error {
-    let said = cut(message);
+    let said = http::cut(message, SAID_BYTES_MAX);
     let is = |words: &str| message.to_ascii_lowercase().contains(words);
     match code {
         "ResourceNotFoundException" => Error::NotFound,
@@ -333,26 +333,21 @@ fn failure(status: u16, code: &str, message: &str, retry_after_ms: Option<u64>) 
         | "ThrottlingException" | "TooManyRequestsException" => busy(status, code, retry_after_ms),
         _ if matches!(status, 429 | 500 | 502..=504) => busy(status, code, retry_after_ms),
         "" => malformed(),
-        code => Error::Other(format!("the service answered {} with status {status}: {said}", cut(code))),
+        code => Error::Other(format!("the service answered {} with status {status}: {said}", http::cut(code, SAID_BYTES_MAX))),
     }
 }
 
 fn busy(status: u16, code: &str, retry_after_ms: Option<u64>) -> Error {
-    log::warn(&format!("the service answered with status {status} {}", cut(code)));
+    log::warn(&format!(
+        "the service answered with status {status} {}",
+        http::cut(code, SAID_BYTES_MAX)
+    ));
     Error::Unavailable(retry_after_ms)
 }
 
 fn kept(answer: &mut Value) -> Result<Kept, Error> {
     let found = Found::take(answer).ok_or_else(malformed)?;
     Ok((found, answer["VersionId"].as_str().map(str::to_owned)))
-}
-
-fn cut(text: &str) -> &str {
-    let mut end = text.len().min(SAID_BYTES_MAX);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
 }
 
 fn malformed() -> Error {

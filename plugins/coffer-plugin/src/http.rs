@@ -3,7 +3,7 @@
 
 use crate::backend;
 pub use crate::bindings::coffer::host::http::Error;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::time::Duration;
 
 /// A `GET` of `url`.
@@ -34,6 +34,32 @@ pub fn delete(url: &str) -> Request {
 #[must_use]
 pub fn send_all(requests: Vec<Request>) -> Vec<Result<Response, Error>> {
     backend::http_send_all(requests)
+}
+
+/// A text as it can stand in a URL: ASCII letters, digits and `-_.~` as they are, and what is in `stays`; any other
+/// byte as `%` and two hexadecimal digits.
+#[must_use]
+pub fn encoded(text: &str, stays: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        let kept = b"-_.~".contains(&byte) || stays.as_bytes().contains(&byte);
+        if byte.is_ascii_alphanumeric() || byte.is_ascii() && kept {
+            encoded.push(byte.into());
+        } else {
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    encoded
+}
+
+/// The beginning of what a backend says, of at most so many bytes.
+#[must_use]
+pub fn cut(text: &str, bytes_max: usize) -> &str {
+    let mut end = text.len().min(bytes_max);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
 }
 
 /// A request that is being put together.
@@ -212,4 +238,31 @@ fn find<'a>(headers: &'a [(String, Vec<u8>)], name: &str) -> Option<&'a [u8]> {
         .iter()
         .find(|(candidate, _)| candidate.eq_ignore_ascii_case(name))
         .map(|(_, value)| value.as_slice())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_encoded_and_cut() {
+        assert_eq!(encoded("a-_.~/ %\u{e4}", ""), "a-_.~%2F%20%25%C3%A4");
+        assert_eq!(encoded("a/b?", "/"), "a/b%3F");
+        assert_eq!(
+            (cut("abc", 2), cut("abc", 3), cut("a\u{e4}", 2), cut("", 9)),
+            ("ab", "abc", "a", "")
+        );
+    }
+
+    #[test]
+    fn what_is_to_be_waited_is_read() {
+        let after =
+            |value: &str| Response::new(429, "").with_header("Retry-After", value).retry_after_ms();
+        assert_eq!((after("5"), after(" 5 "), after("0")), (Some(5000), Some(5000), Some(0)));
+        assert_eq!(after(&u64::MAX.to_string()), Some(u64::MAX));
+        for other in ["", "-1", "1.5", "Wed, 21 Oct 2015 07:28:00 GMT", "99999999999999999999"] {
+            assert_eq!(after(other), None, "{other}");
+        }
+        assert_eq!(Response::new(429, "").retry_after_ms(), None);
+    }
 }

@@ -111,7 +111,7 @@ impl Service {
         // The filter is for what is in a name, wherever in it.
         let mut url = format!("{}?pageSize={NAMES_MAX}&filter=name%3A{beginning}", self.secrets);
         if let Some(cursor) = cursor {
-            url += &format!("&pageToken={}", encoded(cursor));
+            url += &format!("&pageToken={}", http::encoded(cursor, ""));
         }
         let answer = answer(&http::get(&url).send()?)?;
         let listed = match &answer["secrets"] {
@@ -138,7 +138,7 @@ fn answer(response: &Response) -> Result<Value, Error> {
     let error = body.unwrap_or_default()["error"].take();
     let status = error["status"].as_str().unwrap_or_default();
     let message = error["message"].as_str().unwrap_or_default();
-    let said = cut(message);
+    let said = http::cut(message, SAID_BYTES_MAX);
     let is = |words: &str| message.contains(words);
     Err(match (response.status(), status) {
         (_, "UNAUTHENTICATED") | (401, _) => Error::Unauthenticated,
@@ -164,14 +164,15 @@ fn answer(response: &Response) -> Result<Value, Error> {
             log::warn(&format!(
                 "the service answered with status {} {}",
                 response.status(),
-                cut(status)
+                http::cut(status, SAID_BYTES_MAX)
             ));
             Error::Unavailable(response.retry_after_ms())
         }
         (_, "") => malformed(),
-        (code, status) => {
-            Error::Other(format!("the service answered {} with status {code}: {said}", cut(status)))
-        }
+        (code, status) => Error::Other(format!(
+            "the service answered {} with status {code}: {said}",
+            http::cut(status, SAID_BYTES_MAX)
+        )),
     })
 }
 
@@ -179,27 +180,6 @@ fn kept(answer: &Value) -> Result<Kept, Error> {
     let bytes = value::read(&answer["payload"]).ok_or_else(malformed)??;
     let version = answer["name"].as_str().and_then(|name| name.rsplit('/').next());
     Ok((bytes, version.map(str::to_owned)))
-}
-
-/// A text of the service's with everything escaped that a query cannot have.
-fn encoded(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
-            encoded.push(byte.into());
-        } else {
-            encoded += &format!("%{byte:02X}");
-        }
-    }
-    encoded
-}
-
-fn cut(text: &str) -> &str {
-    let mut end = text.len().min(SAID_BYTES_MAX);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
 }
 
 fn malformed() -> Error {

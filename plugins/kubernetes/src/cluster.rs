@@ -106,7 +106,7 @@ impl Cluster {
     pub(crate) fn list(&self, after: Option<&str>, limit: usize) -> Result<Listed, Error> {
         let mut query = format!("?labelSelector={LABEL}%3D{OWNER}&limit={limit}");
         if let Some(after) = after {
-            query += &format!("&continue={}", encoded(after));
+            query += &format!("&continue={}", http::encoded(after, ""));
         }
         let answer = self.request("GET", &query).header("Accept", METADATA).send();
         let response = answer?;
@@ -198,17 +198,4 @@ fn causes(response: &Response, what: &str) -> Vec<String> {
     let body: Value = response.json().unwrap_or_default();
     let causes = body["details"]["causes"].as_array().map(Vec::as_slice).unwrap_or_default();
     causes.iter().filter_map(|cause| cause[what].as_str().map(str::to_owned)).collect()
-}
-
-/// A text with everything escaped that a query cannot have.
-fn encoded(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
-            encoded.push(byte.into());
-        } else {
-            encoded += &format!("%{byte:02X}");
-        }
-    }
-    encoded
 }

@@ -96,7 +96,7 @@ impl Engine {
     /// Reads several paths at the same time: one answer for each, in order.
     pub(crate) fn read(&self, reads: &[Read]) -> Vec<Result<Found, Error>> {
         let requests = reads.iter().map(|read| {
-            let mut url = self.url("data", &encoded(&read.path));
+            let mut url = self.url("data", &http::encoded(&read.path, "/"));
             if let Some(version) = read.version {
                 url += &format!("?version={version}");
             }
@@ -162,7 +162,7 @@ impl Engine {
     pub(crate) fn names(&self, after: &str, limit: usize) -> Result<Vec<String>, Error> {
         let mut url = self.url("metadata", &self.folder) + &format!("?list=true&limit={limit}");
         if !after.is_empty() {
-            url += &format!("&after={}", encoded(after));
+            url += &format!("&after={}", http::encoded(after, "/"));
         }
         let response = self.request("GET", &url).send().map_err(unsent)?;
         match response.status() {
@@ -310,19 +310,6 @@ impl Engine {
     }
 }
 
-/// A path with everything escaped that a URL cannot have.
-fn encoded(path: &str) -> String {
-    let mut encoded = String::with_capacity(path.len());
-    for byte in path.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.~/".contains(&byte) {
-            encoded.push(byte.into());
-        } else {
-            encoded += &format!("%{byte:02X}");
-        }
-    }
-    encoded
-}
-
 /// What an answer means that has nothing to do with one secret.
 fn busy(status: u16, response: &Response) -> Error {
     let said = said(response);
@@ -344,11 +331,7 @@ fn said(response: &Response) -> String {
     let body: Value = response.json().unwrap_or_default();
     let errors = body["errors"].as_array().map(Vec::as_slice).unwrap_or_default();
     let texts: Vec<&str> = errors.iter().filter_map(Value::as_str).collect();
-    let mut said = texts.join("; ");
-    while said.len() > SAID_BYTES_MAX || !said.is_char_boundary(said.len()) {
-        said.pop();
-    }
-    said
+    http::cut(&texts.join("; "), SAID_BYTES_MAX).to_owned()
 }
 
 fn unsent(error: http::Error) -> Error {
