@@ -1,7 +1,6 @@
 //! A way to a server that can be cut or stopped at a word.
 
-use std::io::{Read as _, Write as _};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use backends::way::{self, Side, Verdict};
 use std::sync::{Arc, Mutex};
 
 /// What happens to the next message to the server that has the word in it.
@@ -23,15 +22,27 @@ pub(crate) struct Way {
 
 impl Way {
     pub(crate) fn to(server: u16) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        let port = listener.local_addr().unwrap().port();
         let next = Arc::new(Mutex::new(None));
         let cuts = Arc::clone(&next);
-        std::thread::spawn(move || {
-            for client in listener.incoming().map_while(Result::ok) {
-                let Ok(server) = TcpStream::connect(("127.0.0.1", server)) else { continue };
-                let cuts = Arc::clone(&cuts);
-                std::thread::spawn(move || carry(client, server, &cuts));
+        let port = way::to(server, move || {
+            let cuts = Arc::clone(&cuts);
+            let (mut deaf, mut silent) = (false, false);
+            move |side, said| match side {
+                Side::Server if deaf => Verdict::End,
+                Side::Client if silent => Verdict::Swallow,
+                Side::Server => Verdict::Pass,
+                Side::Client => match take(&mut cuts.lock().unwrap(), said) {
+                    Some(Cut::Before(_)) => Verdict::End,
+                    Some(Cut::Silence(_)) => {
+                        silent = true;
+                        Verdict::Swallow
+                    }
+                    Some(Cut::After(_)) => {
+                        deaf = true;
+                        Verdict::Pass
+                    }
+                    None => Verdict::Pass,
+                },
             }
         });
         Self { port, next }
@@ -48,41 +59,10 @@ impl Way {
     }
 }
 
-fn carry(mut client: TcpStream, mut server: TcpStream, cuts: &Mutex<Option<Cut>>) {
-    let (mut answers, mut back) = (server.try_clone().unwrap(), client.try_clone().unwrap());
-    let deaf = Arc::new(Mutex::new(false));
-    let is_deaf = Arc::clone(&deaf);
-    std::thread::spawn(move || {
-        let mut buffer = [0; 65536];
-        while let Ok(read @ 1..) = answers.read(&mut buffer) {
-            let deaf = is_deaf.lock().unwrap();
-            if *deaf || back.write_all(&buffer[..read]).is_err() {
-                break;
-            }
-        }
-        let _ = back.shutdown(Shutdown::Both);
-    });
-    let mut buffer = [0; 65536];
-    while let Ok(read @ 1..) = client.read(&mut buffer) {
-        let has =
-            |word: &str| buffer[..read].windows(word.len()).any(|part| part == word.as_bytes());
-        let cut = cuts.lock().unwrap().take_if(|cut| match cut {
-            Cut::After(word) | Cut::Before(word) | Cut::Silence(word) => has(word),
-        });
-        match cut {
-            Some(Cut::Before(_)) => break,
-            Some(Cut::Silence(_)) => {
-                // Until the client has had enough.
-                while let Ok(1..) = client.read(&mut buffer) {}
-                break;
-            }
-            Some(Cut::After(_)) => *deaf.lock().unwrap() = true,
-            None => {}
-        }
-        if server.write_all(&buffer[..read]).is_err() {
-            break;
-        }
-    }
-    let _ = client.shutdown(Shutdown::Both);
-    let _ = server.shutdown(Shutdown::Both);
+/// The cut, if its word was said.
+fn take(next: &mut Option<Cut>, said: &[u8]) -> Option<Cut> {
+    let has = |word: &str| said.windows(word.len()).any(|part| part == word.as_bytes());
+    next.take_if(|cut| match cut {
+        Cut::After(word) | Cut::Before(word) | Cut::Silence(word) => has(word),
+    })
 }

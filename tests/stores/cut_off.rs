@@ -6,13 +6,11 @@ use crate::bundles;
 use crate::kubernetes_walkthrough::Cluster;
 use crate::scan::CANARY;
 use crate::walkthrough::{DRIVER, Operator, Server};
+use backends::way::{self, Side, Verdict};
 use backends::{moto, openbao};
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{Read as _, Write as _};
-use std::net::{Shutdown, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
-use std::thread;
+use std::path::PathBuf;
 use tempfile::TempDir;
 
 /// What becomes of each connection.
@@ -44,7 +42,16 @@ impl<S: Server> Through<S> {
         let (to, address, port) =
             ["127.0.0.1:", "localhost:"].into_iter().find_map(port).expect("it is on loopback");
         let folder = tempfile::tempdir().unwrap();
-        let way = way(port, cut, folder.path().join("cut"));
+        let switch = folder.path().join("cut");
+        let way = way::to(port, move || {
+            let switch = switch.clone();
+            move |side, _| match (cut, side) {
+                _ if !switch.exists() => Verdict::Pass,
+                (Cut::Before, _) | (Cut::After, Side::Server) => Verdict::End,
+                (Cut::After, Side::Client) => Verdict::Pass,
+                (Cut::Silence, _) => Verdict::Swallow,
+            }
+        });
         let mut config = config.replace(&to, &format!("{address}{way}"));
         // The store's entry is the last one.
         config += "    limits:\n      call: 4s\n";
@@ -54,42 +61,6 @@ impl<S: Server> Through<S> {
     fn switch(&self) -> PathBuf {
         self.folder.path().join("cut")
     }
-}
-
-/// A port that leads to another one, and is cut while `switch` is there.
-fn way(to: u16, cut: Cut, switch: PathBuf) -> u16 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    let port = listener.local_addr().unwrap().port();
-    thread::spawn(move || {
-        for client in listener.incoming().map_while(Result::ok) {
-            let Ok(server) = TcpStream::connect(("127.0.0.1", to)) else { continue };
-            let ways =
-                [(client.try_clone(), server.try_clone(), true), (Ok(server), Ok(client), false)];
-            for (from, onto, asks) in ways {
-                let (from, onto, switch) = (from.unwrap(), onto.unwrap(), switch.clone());
-                thread::spawn(move || carry(from, onto, asks, cut, &switch));
-            }
-        }
-    });
-    port
-}
-
-fn carry(mut from: TcpStream, mut onto: TcpStream, asks: bool, cut: Cut, switch: &Path) {
-    let mut buffer = [0; 65536];
-    while let Ok(read @ 1..) = from.read(&mut buffer) {
-        if switch.exists() {
-            match (cut, asks) {
-                (Cut::Before, _) | (Cut::After, false) => break,
-                (Cut::After, true) => {}
-                (Cut::Silence, _) => continue,
-            }
-        }
-        if onto.write_all(&buffer[..read]).is_err() {
-            break;
-        }
-    }
-    let _ = from.shutdown(Shutdown::Both);
-    let _ = onto.shutdown(Shutdown::Both);
 }
 
 impl<S: Server> Server for Through<S> {

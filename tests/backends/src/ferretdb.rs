@@ -3,7 +3,7 @@
 
 use crate::go::{self, Mend};
 use crate::process::Process;
-use crate::{Backend, cache, free_port};
+use crate::{Backend, cache};
 use std::path::PathBuf;
 use std::process::Command;
 use tempfile::TempDir;
@@ -121,23 +121,14 @@ impl Server {
     fn launch(&mut self) {
         let program = install();
         std::fs::create_dir_all(self.files()).unwrap();
-        // Somebody else can take a port that was free a moment ago.
-        let tries = if self.port == 0 { 5 } else { 1 };
-        for left in (0..tries).rev() {
-            let port = if tries == 1 { self.port } else { free_port() };
+        let had = (self.port != 0).then_some([self.port]);
+        let (process, [port]) = Process::start_on(had, "FerretDB", |[port]| {
             let mut command = Command::new(&program);
             command.arg(format!("127.0.0.1:{port}")).arg(self.files());
             command.current_dir(self.directory.path()).env_clear();
-            match Process::start(command, "ready:", &self.directory.path().join("log")) {
-                Ok(process) => {
-                    self.process = Some(process);
-                    self.port = port;
-                    return;
-                }
-                Err(_) if left > 0 => {}
-                Err(why) => panic!("FerretDB does not start: {why}"),
-            }
-        }
+            Process::start(command, "ready:", &self.directory.path().join("log"))
+        });
+        (self.process, self.port) = (Some(process), port);
     }
 }
 

@@ -191,27 +191,16 @@ impl Server {
 
     fn launch(&mut self) {
         let program = install();
-        // Somebody else can take a port that was free a moment ago.
-        let tries = if self.port == 0 { 5 } else { 1 };
-        for left in (0..tries).rev() {
-            let ports = if tries == 1 {
-                [self.port, self.plain, free_port()]
-            } else {
-                [free_port(), free_port(), free_port()]
-            };
+        let had = (self.port != 0).then_some([self.port, self.plain]);
+        let (process, ports) = Process::start_on(had, "kube-apiserver", |ports| {
             let mut command = Command::new(&program);
-            command.arg(self.directory.path()).args(ports.map(|port| port.to_string()));
+            // And one for etcd, which nobody else has to find.
+            let [port, plain, own] = [ports[0], ports[1], free_port()].map(|port| port.to_string());
+            command.arg(self.directory.path()).args([port, plain, own]);
             command.current_dir(self.directory.path()).env_clear();
-            match Process::start(command, "ready:", &self.directory.path().join("log")) {
-                Ok(process) => {
-                    self.process = Some(process);
-                    [self.port, self.plain, _] = ports;
-                    return;
-                }
-                Err(_) if left > 0 => {}
-                Err(why) => panic!("kube-apiserver does not start: {why}"),
-            }
-        }
+            Process::start(command, "ready:", &self.directory.path().join("log"))
+        });
+        ([self.port, self.plain], self.process) = (ports, Some(process));
     }
 }
 

@@ -19,6 +19,7 @@ pub mod openbao;
 pub mod plugin_host;
 pub mod postgresql;
 mod process;
+pub mod way;
 
 use std::net::TcpListener;
 use std::path::PathBuf;

@@ -3,7 +3,7 @@
 
 use crate::client::{self, Answer};
 use crate::process::Process;
-use crate::{Backend, cache, free_port, go};
+use crate::{Backend, cache, go};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::PathBuf;
@@ -157,10 +157,8 @@ impl Server {
 
     fn launch(&mut self) {
         let program = install();
-        // Somebody else can take a port that was free a moment ago.
-        let tries = if self.port == 0 { 5 } else { 1 };
-        for left in (0..tries).rev() {
-            let port = if tries == 1 { self.port } else { free_port() };
+        let had = (self.port != 0).then_some([self.port]);
+        let (process, [port]) = Process::start_on(had, "OpenBao", |[port]| {
             let file = self.directory.path().join("config.json");
             let config = json!({
                 "storage": { "file": { "path": self.directory.path().join("data") } },
@@ -179,16 +177,9 @@ impl Server {
                 .env_clear()
                 .env("HOME", self.directory.path());
             let log = self.directory.path().join("log");
-            match Process::start(command, "server started!", &log) {
-                Ok(process) => {
-                    self.process = Some(process);
-                    self.port = port;
-                    return;
-                }
-                Err(_) if left > 0 => {}
-                Err(why) => panic!("OpenBao does not start: {why}"),
-            }
-        }
+            Process::start(command, "server started!", &log)
+        });
+        (self.process, self.port) = (Some(process), port);
     }
 }
 

@@ -1,13 +1,12 @@
 //! PostgreSQL, as Debian has it. It does not run as root, so where the tests do, it is `nobody`'s. Logins are
 //! by SCRAM, on loopback and with or without TLS.
 
+use crate::Backend;
 use crate::process::Process;
-use crate::{Backend, free_port};
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// What [`crate::BACKENDS`] knows of it.
@@ -15,9 +14,6 @@ pub const BACKEND: Backend = Backend { name: "postgresql", version: "15", instal
 
 /// The name of the user that owns the database `coffer`, and of nothing else.
 pub const USER: &str = "coffer";
-
-/// How long a server that was killed may take to be gone.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Debian's users that own nothing.
 const NOBODY: u32 = 65534;
@@ -176,12 +172,8 @@ impl Server {
     }
 
     fn launch(&mut self) {
-        // Somebody else can take a port that was free a moment ago.
-        let fixed = self.port != 0;
-        let mut left = if fixed { 0 } else { 4 };
-        let begun = Instant::now();
-        loop {
-            let port = if fixed { self.port } else { free_port() };
+        let had = (self.port != 0).then_some([self.port]);
+        let (process, [port]) = Process::start_on(had, "PostgreSQL", |[port]| {
             let (data, sockets) = (self.path("data"), self.path(""));
             let mut command = self.program("sh");
             // It tells on its standard error when it is ready. Nobody cuts the power of this machine.
@@ -198,20 +190,9 @@ impl Server {
                 "fsync=off",
             ]);
             let log = self.directory.path().join("log");
-            match Process::start(command, "ready to accept connections", &log) {
-                Ok(process) => {
-                    self.process = Some(process);
-                    self.port = port;
-                    return;
-                }
-                // The last of a server that was killed, which notice that in their own time.
-                Err(why) if why.contains("still in use") && begun.elapsed() < PATIENCE => {
-                    std::thread::sleep(Duration::from_millis(50));
-                }
-                Err(_) if left > 0 => left -= 1,
-                Err(why) => panic!("PostgreSQL does not start: {why}"),
-            }
-        }
+            Process::start(command, "ready to accept connections", &log)
+        });
+        (self.process, self.port) = (Some(process), port);
     }
 
     /// A program of its, or of the system, as the user that owns its files.

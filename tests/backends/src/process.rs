@@ -1,9 +1,14 @@
 //! A server that was started, and is stopped when it is dropped.
 
+use crate::free_port;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// How long a server that was killed may take to be gone.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) struct Process(Child);
 
@@ -38,6 +43,33 @@ impl Process {
         let status = child.wait().unwrap();
         let errors = std::fs::read_to_string(log.with_extension("err")).unwrap_or_default();
         Err(format!("it ended with {status}:\n{said}{errors}"))
+    }
+
+    /// Starts it on ports that are free, or once more on those that it had. Somebody else can take a port that was
+    /// free a moment ago, so this is tried a few times.
+    ///
+    /// # Panics
+    ///
+    /// If it does not start.
+    pub(crate) fn start_on<const N: usize>(
+        had: Option<[u16; N]>,
+        name: &str,
+        mut start: impl FnMut([u16; N]) -> Result<Self, String>,
+    ) -> (Self, [u16; N]) {
+        let begun = Instant::now();
+        let mut left = if had.is_some() { 0 } else { 4 };
+        loop {
+            let ports = had.unwrap_or_else(|| std::array::from_fn(|_| free_port()));
+            match start(ports) {
+                Ok(process) => return (process, ports),
+                // The last of a server that was killed, which notice that in their own time.
+                Err(why) if why.contains("still in use") && begun.elapsed() < PATIENCE => {
+                    std::thread::sleep(Duration::from_millis(50));
+                }
+                Err(_) if left > 0 => left -= 1,
+                Err(why) => panic!("{name} does not start: {why}"),
+            }
+        }
     }
 
     pub(crate) fn id(&self) -> u32 {
