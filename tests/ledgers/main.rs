@@ -28,3 +28,16 @@ mod cut;
 mod mongodb;
 mod porters;
 mod postgresql;
+
+use config::{Storage, StorageKind};
+use ledger::{Ledger, LedgerError};
+
+/// Where a server is, which is given so many seconds for a step.
+fn storage(kind: StorageKind, url: &str, seconds: u64) -> Storage {
+    let timeout = std::time::Duration::from_secs(seconds);
+    Storage { kind, url: Some(coffer_host::Secret::from(url)), timeout: Some(timeout) }
+}
+
+async fn connect(kind: StorageKind, url: &str, seconds: u64) -> Result<Ledger, LedgerError> {
+    Ledger::connect(&storage(kind, url, seconds)).await
+}

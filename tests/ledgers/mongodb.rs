@@ -1,12 +1,12 @@
 //! The ledger on FerretDB, which speaks MongoDB's protocol and has no transactions of several documents. It
 //! asks for no password, so logging in is held by what the RFC has (`ledger/mongodb/scram.rs`).
 
-use crate::config::{Storage, StorageKind};
+use crate::config::StorageKind;
 use crate::cut::{Cut, Way};
 use crate::ledger::tests::{Place, begin, begin_after, finish, known, secret, suite};
 use crate::ledger::{Ledger, LedgerError};
 use backends::ferretdb::Server;
-use coffer_host::{Blame, Explain as _, Secret};
+use coffer_host::{Blame, Explain as _};
 use std::time::{Duration, Instant};
 
 suite!(Server);
@@ -22,12 +22,7 @@ impl Place for Server {
 }
 
 async fn connect(url: &str, seconds: u64) -> Result<Ledger, LedgerError> {
-    let storage = Storage {
-        kind: StorageKind::Mongodb,
-        url: Some(Secret::from(url)),
-        timeout: Some(Duration::from_secs(seconds)),
-    };
-    Ledger::connect(&storage).await
+    crate::connect(StorageKind::Mongodb, url, seconds).await
 }
 
 /// Wherever the connection is lost, a step is done once.

@@ -3,16 +3,12 @@
 use crate::config::{Storage, StorageKind};
 use crate::ledger::insert_documents;
 use crate::porter::{PorterError, unused};
+use crate::storage;
 use backends::ferretdb::Server;
-use coffer_host::{Blame, Explain as _, Secret};
+use coffer_host::{Blame, Explain as _};
 use serde_json::json;
 use std::time::Duration;
 use ulid::Ulid;
-
-fn storage(url: &str) -> Storage {
-    let timeout = Some(Duration::from_secs(10));
-    Storage { kind: StorageKind::Mongodb, url: Some(Secret::from(url)), timeout }
-}
 
 /// An id of so many days ago.
 fn id(days: u64, number: u128) -> String {
@@ -24,14 +20,17 @@ fn id(days: u64, number: u128) -> String {
 async fn what_porter_refers_to_stays() {
     let server = Server::start();
     // Without a database in its URL it is Porter's own name.
-    let storage = storage(&server.url().replace("/coffer", ""));
+    let url = server.url().replace("/coffer", "");
+    let storage = storage(StorageKind::Mongodb, &url, 10);
     let [installation, gone] = [id(90, 1), id(90, 2)];
     let [ended, running, thrown_away, new] = [id(9, 3), id(9, 4), id(9, 5), id(0, 6)];
-    let keys: Vec<String> = [&installation, &gone, &ended, &running, &thrown_away, &new]
-        .iter()
-        .flat_map(|owner| ["password", "name", "set"].map(|name| format!("{owner}-{name}")))
-        .chain(["token".into(), format!("{}-password", gone.to_lowercase())])
-        .collect();
+    let just_ended = id(9, 7);
+    let keys: Vec<String> =
+        [&installation, &gone, &ended, &running, &just_ended, &thrown_away, &new]
+            .iter()
+            .flat_map(|owner| ["password", "name", "set"].map(|name| format!("{owner}-{name}")))
+            .chain(["token".into(), format!("{}-password", gone.to_lowercase())])
+            .collect();
     let day = Duration::from_secs(24 * 3600);
     let error = unused(&storage, &keys, day).await.unwrap_err();
     assert!(matches!(error, PorterError::NotPorters), "{error}");
@@ -49,9 +48,12 @@ async fn what_porter_refers_to_stays() {
             json!({ "_id": ended, "parameters": { "parameters": source(format!("{ended}-password")) } }),
         ),
         ("runs", json!({ "_id": running })),
-        ("results", json!({ "_id": "1", "runId": ended, "status": "running" })),
-        ("results", json!({ "_id": "2", "runId": ended, "status": "succeeded" })),
-        ("results", json!({ "_id": "3", "runId": running, "status": "running" })),
+        ("runs", json!({ "_id": just_ended })),
+        ("results", json!({ "_id": id(9, 11), "runId": ended, "status": "running" })),
+        ("results", json!({ "_id": id(9, 12), "runId": ended, "status": "succeeded" })),
+        ("results", json!({ "_id": id(9, 13), "runId": running, "status": "running" })),
+        // Porter writes that it has ended, and then puts its outputs.
+        ("results", json!({ "_id": id(0, 14), "runId": just_ended, "status": "succeeded" })),
         ("outputs", json!({ "_id": "4", "key": format!("{ended}-name"), "value": null })),
         ("parameters", json!({ "_id": "5", "parameters": source(format!("{gone}-set")) })),
     ] {
@@ -62,7 +64,10 @@ async fn what_porter_refers_to_stays() {
         .into();
     expected.extend(["password", "name", "set"].map(|name| format!("{thrown_away}-{name}")));
     assert_eq!(unused(&storage, &keys, day).await.unwrap(), expected);
-    expected.extend(["password", "name", "set"].map(|name| format!("{new}-{name}")));
+    // Without an age, what has just ended and what is new as well.
+    let all = |owner: &str| ["password", "name", "set"].map(|name| format!("{owner}-{name}"));
+    expected.splice(3..3, all(&just_ended));
+    expected.extend(all(&new));
     assert_eq!(unused(&storage, &keys, Duration::ZERO).await.unwrap(), expected);
     assert_eq!(unused(&storage, &keys, 30 * day).await.unwrap().len(), 2);
 }
@@ -71,7 +76,7 @@ async fn what_porter_refers_to_stays() {
 async fn without_the_database_nothing_is_unused() {
     let keys = [format!("{}-password", id(90, 1))];
     let mut server = Server::start();
-    let storage = storage(&server.url());
+    let storage = storage(StorageKind::Mongodb, &server.url(), 10);
     server.stop();
     let error = unused(&storage, &keys, Duration::ZERO).await.unwrap_err();
     assert!(matches!(error, PorterError::Database(_)), "{error}");

@@ -1,13 +1,13 @@
 //! The ledger on Debian's PostgreSQL.
 
-use crate::config::{Storage, StorageKind};
+use crate::config::StorageKind;
 use crate::cut::{Cut, Way};
 use crate::ledger::tests::{Place, begin, begin_after, finish, known, secret, suite};
 use crate::ledger::{Ledger, LedgerError};
 use backends::postgresql::Server;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use coffer_host::{Blame, Explain as _, Secret};
+use coffer_host::{Blame, Explain as _};
 use std::time::{Duration, Instant};
 
 suite!(Server);
@@ -23,12 +23,7 @@ impl Place for Server {
 }
 
 async fn connect(url: &str, seconds: u64) -> Result<Ledger, LedgerError> {
-    let storage = Storage {
-        kind: StorageKind::Postgresql,
-        url: Some(Secret::from(url)),
-        timeout: Some(Duration::from_secs(seconds)),
-    };
-    Ledger::connect(&storage).await
+    crate::connect(StorageKind::Postgresql, url, seconds).await
 }
 
 /// Wherever the connection is lost, a step is done once.

@@ -62,7 +62,7 @@ impl Explain for PorterError {
 
 /// Which of `keys`, which a store had before this is asked, Porter has made, and does not need any more. What it made
 /// in the last `age` may be of something that is just going on. What an installation has that
-/// is there stays, and so does what a run has that has not ended.
+/// is there stays, and so does what a run has that has not ended, or only in the last `age`.
 ///
 /// # Errors
 ///
@@ -85,11 +85,16 @@ pub async fn unused(
         let text = |document: &Map<String, Value>| Some(document.get(name)?.as_str()?.to_owned());
         documents.iter().filter_map(text).collect()
     };
-    let ended: Vec<_> = results
-        .iter()
-        .filter(|result| ENDED.iter().any(|ended| result.get("status").is_some_and(|s| s == ended)))
-        .cloned()
-        .collect();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let before = now.saturating_sub(age).as_millis();
+    let is_old = |at_ms: u64| u128::from(at_ms) < before;
+    // Porter says that a run has ended before it puts the run's outputs and says where they are.
+    let has_ended = |result: &&Map<String, Value>| {
+        let text = |name: &str| result.get(name).and_then(Value::as_str).unwrap_or_default();
+        ENDED.contains(&text("status"))
+            && Ulid::from_string(text("_id")).is_ok_and(|id| is_old(id.timestamp_ms()))
+    };
+    let ended: Vec<_> = results.iter().filter(has_ended).cloned().collect();
     let ended = texts(&ended, "runId");
     let mut owners = texts(&installations, "_id");
     owners.extend(texts(&runs, "_id").into_iter().filter(|run| !ended.contains(run)));
@@ -99,11 +104,9 @@ pub async fn unused(
     {
         document.values().for_each(|value| name_all(value, &mut named));
     }
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let before = now.saturating_sub(age).as_millis();
     let is_unused = |key: &&String| {
         made(key).is_some_and(|(owner, at_ms)| {
-            u128::from(at_ms) < before && !owners.contains(owner) && !named.contains(*key)
+            is_old(at_ms) && !owners.contains(owner) && !named.contains(*key)
         })
     };
     Ok(keys.iter().filter(is_unused).cloned().collect())
