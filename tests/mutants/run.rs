@@ -2,6 +2,7 @@
 
 use crate::building::{Built, Program};
 use crate::{Mutant, Places};
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write as _;
@@ -54,7 +55,7 @@ const MARKS: usize = 65_536;
 const TIME: (Duration, u32) = (Duration::from_secs(20), 8);
 
 /// What the tests of one mutant may take before those that are left are not run, and it is undecided.
-const BUDGET: Duration = Duration::from_secs(30);
+const BUDGET: Duration = Duration::from_secs(90);
 
 /// Programs that run at the same time.
 const JOBS: usize = 2;
@@ -100,7 +101,8 @@ fn read(known: &Path) -> BTreeMap<u32, Outcome> {
     let text = fs::read_to_string(known).unwrap_or_default();
     let line = |line: &str| {
         let (number, column) = line.split_once(' ')?;
-        let outcome = [Caught, Ended, Missed, Undecided, Unreached];
+        // What is undecided is tried once more.
+        let outcome = [Caught, Ended, Missed, Unreached];
         let outcome = outcome.into_iter().find(|outcome| outcome.column() == column)?;
         Some((number.parse().ok()?, outcome))
     };
@@ -113,8 +115,13 @@ fn judge(mutant: &Mutant, tests: &[Test<'_>]) -> (Outcome, String) {
     if reaching.is_empty() {
         return (Unreached, String::new());
     }
-    // What reaches little is about what it reaches; and what is quick is tried before what is not.
-    reaching.sort_by_key(|test| test.reached.len() as u128 * (test.took.as_millis() + 50));
+    // What is called after what is changed is about it, and so is what reaches little; and what is quick is tried
+    // before what is not.
+    let about = words(&format!("{} {} {}", mutant.file, mutant.function, mutant.what));
+    reaching.sort_by_cached_key(|test| {
+        let shared = words(&test.name).intersection(&about).count();
+        (Reverse(shared), test.reached.len() as u128 * (test.took.as_millis() + 50))
+    });
     let begun = Instant::now();
     let mut together = TOGETHER.0;
     let mut rest = &reaching[..];
@@ -145,6 +152,13 @@ fn judge(mutant: &Mutant, tests: &[Test<'_>]) -> (Outcome, String) {
     (Missed, format!("{} tests", reaching.len()))
 }
 
+/// The words of names, without the plural.
+fn words(text: &str) -> BTreeSet<String> {
+    let word = |word: &str| word.to_ascii_lowercase().trim_end_matches('s').to_owned();
+    let words = text.split(|character: char| !character.is_ascii_alphanumeric()).map(word);
+    words.filter(|word| word.len() > 2).collect()
+}
+
 fn command(program: &Program) -> Command {
     let mut command = Command::new(&program.path);
     // As cargo starts it.
@@ -152,6 +166,7 @@ fn command(program: &Program) -> Command {
         .current_dir(&program.package)
         .env("CARGO_MANIFEST_DIR", &program.package)
         .env("CARGO_PKG_NAME", program.package.file_name().expect("it is a folder"))
+        .env("CARGO_PKG_LICENSE", "Apache-2.0")
         .env("CARGO_PKG_VERSION", "0.1.999");
     command
 }

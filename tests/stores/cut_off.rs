@@ -2,7 +2,9 @@
 //! everything arrives and no answer comes back; or nothing is said any more. Nothing is lost, and nothing
 //! dangles: what the store has is what the ledger refers to.
 
+use crate::azure::Vault;
 use crate::bundles;
+use crate::google::Project;
 use crate::kubernetes_walkthrough::Cluster;
 use crate::scan::CANARY;
 use crate::walkthrough::{DRIVER, Operator, Server};
@@ -65,6 +67,7 @@ impl<S: Server> Through<S> {
 
 impl<S: Server> Server for Through<S> {
     const SEALS: bool = S::SEALS;
+    const GONE: &str = S::GONE;
 
     fn config(&self) -> String {
         self.config.clone()
@@ -163,6 +166,8 @@ macro_rules! each {
 
 each! {
     aws: moto::Server,
+    azure: Vault,
+    google: Project,
     kubernetes: Cluster,
     vault: openbao::Server,
 }

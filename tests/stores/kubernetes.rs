@@ -174,6 +174,17 @@ async fn reads_what_others_made_and_leaves_it_as_it_is() {
             &words,
         );
     }
+    // What Porter's plugin had to call something else, if a setting says so.
+    make(&server, "01jd-password", &json!({ "immutable": true, "data": { "value": "cA==" } }));
+    refused(store.resolve_one(&secret("01JD-password")).await, "not-found", Blame::Requester, &[]);
+    let porters = admin(&server, &json!({ "porter_names": true }));
+    assert_eq!(get(&porters, "01JD-password").await, b"p");
+    put(&porters, "01JD_password", b"ours").await;
+    assert_eq!(get(&porters, "01JD_password").await, b"ours");
+    assert_eq!(get(&porters, "01JD-password").await, b"p");
+    let result = porters.delete(&secret("01JD_password")).await;
+    refused(result, "unsupported", Blame::Requester, &["it is not removed"]);
+    server.admin("DELETE", &at("01jd-password"), None);
     // What stands in the way is not overwritten and not deleted.
     let words = ["not one that coffer made", "`take_over`"];
     for existing in [Existing::Keep, Existing::Replace] {

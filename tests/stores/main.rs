@@ -1,4 +1,5 @@
-//! The stores against real servers, each started by `tests/backends` for one test and stopped with it.
+//! The stores against real servers, and against stand-ins where none can be had, each started by `tests/backends` for one
+//! test and stopped with it.
 //! `just test-backends` runs this.
 
 #![expect(
@@ -26,7 +27,9 @@ mod cut;
 mod aws;
 mod aws_refusals;
 mod aws_walkthrough;
+mod azure;
 mod cut_off;
+mod google;
 mod kubernetes;
 mod kubernetes_refusals;
 mod kubernetes_walkthrough;

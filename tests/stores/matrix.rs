@@ -1,6 +1,8 @@
 //! The walk-through with each store and the ledger on each database that is a server. With the ledger in a file each
 //! store has it in a test of its own.
 
+use crate::azure::Vault;
+use crate::google::Project;
 use crate::kubernetes_walkthrough::Cluster;
 use crate::ledger_walkthrough::Database;
 use crate::scan::Scanner;
@@ -15,6 +17,7 @@ struct Beside<S, D> {
 
 impl<S: Server, D: Database> Server for Beside<S, D> {
     const SEALS: bool = S::SEALS;
+    const GONE: &str = S::GONE;
 
     fn config(&self) -> String {
         format!(
@@ -89,6 +92,8 @@ macro_rules! with {
 
 with! {
     aws: moto::Server,
+    azure: Vault,
+    google: Project,
     kubernetes: Cluster,
     vault: openbao::Server,
 }

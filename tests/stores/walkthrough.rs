@@ -12,6 +12,9 @@ pub(crate) trait Server {
     /// Whether it comes back without giving anything out, until it is unsealed.
     const SEALS: bool = false;
 
+    /// What is told while it is stopped.
+    const GONE: &str = "check that the backend is up";
+
     /// The whole configuration: the store by its keys alone.
     fn config(&self) -> String;
 
@@ -117,10 +120,10 @@ pub(crate) fn values_are_in_the_server_and_references_in_the_ledger<S: Server>(s
     let (before, state) = (kept, operator.stage.state());
     let upgrade = ["upgrade", "sensitive-data", "--param", "password=-"];
     operator.server.stop();
-    operator.call(&upgrade).refused(5, "backend", &["check that the backend is up"]);
+    operator.call(&upgrade).refused(5, "backend", &[S::GONE]);
     operator.server.restart();
     if S::SEALS {
-        operator.call(&upgrade).refused(5, "backend", &["check that the backend is up"]);
+        operator.call(&upgrade).refused(5, "backend", &[S::GONE]);
         operator.server.unseal();
     }
     assert_eq!(operator.server.kept(), before);

@@ -11,6 +11,9 @@ const KEY: &str = "coffer-key";
 /// The content type of a value that is no text. Key Vault keeps texts only.
 const BINARY: &str = "application/octet-stream;base64";
 
+/// The content type of a value of no bytes, which not every vault takes; what is kept instead is one space.
+const EMPTY: &str = "application/x-empty";
+
 /// Bytes of a text that Key Vault keeps: 25 kB.
 const TEXT_BYTES_MAX: usize = 25 * 1024;
 
@@ -21,6 +24,9 @@ const TEXT_BYTES_MAX: usize = 25 * 1024;
 /// [`Error::TooLarge`] if Key Vault does not keep as much.
 pub(crate) fn of(key: &str, value: &[u8]) -> Result<Value, Error> {
     let (document, text_bytes, bytes_max) = match std::str::from_utf8(value) {
+        Ok("") => {
+            (json!({ "value": " ", "contentType": EMPTY, "tags": { KEY: key } }), 1, TEXT_BYTES_MAX)
+        }
         Ok(text) => {
             let document = json!({ "value": text, "tags": { KEY: key } });
             (document, text.len(), TEXT_BYTES_MAX)
@@ -59,10 +65,11 @@ pub(crate) fn id(document: &Value) -> Option<(&str, Option<&str>)> {
 /// [`Error::Other`] if it is not what this plugin put, or no secret.
 pub(crate) fn secret(document: &Value) -> Result<Secret, Error> {
     let text = document["value"].as_str().ok_or_else(malformed)?;
-    let value = if key(document).is_some() && document["contentType"] == BINARY {
-        STANDARD.decode(text).map_err(|_| malformed())?
-    } else {
-        text.into()
+    let marked = key(document).and(document["contentType"].as_str());
+    let value = match marked {
+        Some(BINARY) => STANDARD.decode(text).map_err(|_| malformed())?,
+        Some(EMPTY) => Vec::new(),
+        _ => text.into(),
     };
     let mut secret = Secret::new(value);
     if let Some((_, Some(version))) = id(document) {
@@ -97,6 +104,12 @@ mod tests {
     fn text_stays_readable() {
         assert_eq!(of("k", "h\u{e4}".as_bytes()).unwrap()["value"], "h\u{e4}");
         assert_eq!(of("k", b"\xff").unwrap()["value"], "/w==");
+        // Nothing and one space are two values.
+        for value in [&b""[..], b" "] {
+            let document = of("k", value).unwrap();
+            assert_eq!(document["value"], " ");
+            assert_eq!(secret(&document).unwrap().expose(), value);
+        }
         // What others call base64 is theirs to read.
         let theirs = json!({ "value": "/w==", "contentType": BINARY });
         assert_eq!(secret(&theirs).unwrap().expose(), b"/w==");

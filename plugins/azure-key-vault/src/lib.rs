@@ -6,6 +6,7 @@
 mod document;
 mod name;
 mod place;
+mod porter;
 #[cfg(test)]
 mod tests;
 mod vault;
@@ -34,12 +35,18 @@ impl Resolver for KeyVault {
     }
 }
 
-/// What Porter's plugin finds under a key that it does not have to change: different keys can become one by that.
+/// What Porter's plugin finds under a key. It changes what Key Vault does not take, so that several keys can be one:
+/// whether that is followed is a setting.
 fn by_porter(vault: &Vault, key: &str) -> Result<Option<Secret>, Error> {
-    if !name::is_name(key) {
+    let name = if settings::get("porter_names").as_deref() == Some("true") {
+        porter::name(key)
+    } else {
+        key.to_owned()
+    };
+    if !name::is_name(&name) {
         return Ok(None);
     }
-    match vault.find(key)? {
+    match vault.find(&name)? {
         // What is coffer's is found by its key and by nothing else.
         Some(found) if document::key(&found).is_none() => document::secret(&found).map(Some),
         _ => Ok(None),

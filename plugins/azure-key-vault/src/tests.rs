@@ -198,6 +198,12 @@ fn what_others_keep_is_read_and_left_as_it_is() {
     assert!(matches!(KeyVault::delete("db-password"), Err(Error::Unsupported(_))));
     assert_eq!(value("db-password").unwrap(), "porter's");
     assert_eq!(azure.borrow().secrets.len(), 2);
+    // Under the name that Porter made of a key, only if a setting says so.
+    fake::setting("porter_names", "true");
+    assert_eq!(value("db_password").unwrap(), "porter's");
+    assert!(matches!(KeyVault::delete("db.password"), Err(Error::Unsupported(_))));
+    assert!(matches!(value("coffer_db-password"), Err(Error::NotFound)));
+    assert_eq!(azure.borrow().secrets.len(), 2);
     // Another vault is asked, and not the configured one.
     azure.borrow_mut().asked.clear();
     let other = "https://other.vault.azure.net/secrets/n/1";

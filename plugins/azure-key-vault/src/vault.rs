@@ -173,7 +173,7 @@ fn received(answer: Result<Response, http::Error>) -> Result<Response, Error> {
             Err(Error::Unavailable(response.retry_after_ms()))
         }
         (400, "BadParameter", _) => Err(Error::Other(
-            "the vault takes no such value: it may be empty, or larger than it says that it keeps".into(),
+            "the vault takes no such value: it may be larger than the vault keeps".into(),
         )),
         _ => Err(Error::Other(format!(
             "the vault answered with status {status}; look at the settings `vault` and `address`"

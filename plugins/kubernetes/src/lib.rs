@@ -8,6 +8,7 @@ mod cluster;
 mod name;
 mod object;
 mod place;
+mod porter;
 #[cfg(test)]
 mod tests;
 
@@ -106,7 +107,7 @@ impl Reads<'_> {
 /// The name of the Secret.
 fn named(place: &Place<'_>) -> Result<String, Error> {
     match place {
-        Place::Field { name, .. } => Ok((*name).to_owned()),
+        Place::Field { name, .. } => Ok(name.to_string()),
         Place::Own { key } => name::of(key),
     }
 }

@@ -3,8 +3,9 @@
 //! `name#field` is how the store `vault` writes it as well. A `#` cannot be in a key that is put, so that the two
 //! cannot be mistaken for each other.
 
-use crate::name;
-use coffer_plugin::Error;
+use crate::{name, porter};
+use coffer_plugin::{Error, settings};
+use std::borrow::Cow;
 
 /// The field that a value is in, and that Porter's plugin reads.
 pub(crate) const VALUE: &str = "value";
@@ -13,7 +14,7 @@ pub(crate) const VALUE: &str = "value";
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Place<'a> {
     /// A field of a Secret of this name.
-    Field { name: &'a str, field: &'a str },
+    Field { name: Cow<'a, str>, field: &'a str },
     /// A secret that this plugin keeps.
     Own { key: &'a str },
 }
@@ -31,25 +32,31 @@ impl<'a> Place<'a> {
                 "with `#` it is `name#field`, with the name of a Secret and of a field that Kubernetes takes".into(),
             ));
         }
-        Ok(Self::Field { name, field })
+        Ok(Self::Field { name: name.into(), field })
     }
 
-    /// Where Porter's plugin reads `key`, if that is what it is called in Kubernetes: the names that Porter changes
-    /// can mean several keys.
+    /// Where Porter's plugin reads `key`. It changes what Kubernetes does not take, so that several keys can be
+    /// one: whether that is followed is a setting.
     pub(crate) fn of_porter(key: &'a str) -> Option<Self> {
-        name::is_name(key).then_some(Self::Field { name: key, field: VALUE })
+        let name = if settings::get("porter_names").as_deref() == Some("true") {
+            Cow::Owned(porter::name(key))
+        } else {
+            Cow::Borrowed(key)
+        };
+        name::is_name(&name).then_some(Self::Field { name, field: VALUE })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use coffer_plugin::fake;
 
     #[test]
     fn a_number_sign_names_a_field() {
         let check = |key: &str, expected: Option<(&str, &str)>| match (Place::of(key), expected) {
             (Ok(Place::Field { name, field }), Some(expected)) => {
-                assert_eq!((name, field), expected, "{key}");
+                assert_eq!((&*name, field), expected, "{key}");
             }
             (Err(Error::InvalidReference(rule)), None) => {
                 assert!(rule.contains("name#field"), "{key}: {rule}");
@@ -68,9 +75,14 @@ mod tests {
 
     #[test]
     fn porter_reads_one_field() {
-        let place = Some(Place::Field { name: "db-password", field: "value" });
-        assert_eq!(Place::of_porter("db-password"), place);
+        let place = |name: &'static str| Some(Place::Field { name: name.into(), field: "value" });
+        assert_eq!(Place::of_porter("db-password"), place("db-password"));
         for key in ["01JD-password", "a/b", "a_b", "-a"] {
+            assert_eq!(Place::of_porter(key), None, "{key}");
+        }
+        fake::setting("porter_names", "true");
+        assert_eq!(Place::of_porter("01JD-db_password"), place("01jd-db-password"));
+        for key in ["", "a..b", &"x".repeat(254)] {
             assert_eq!(Place::of_porter(key), None, "{key}");
         }
     }

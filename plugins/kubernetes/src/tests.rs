@@ -114,6 +114,17 @@ fn a_key_that_is_new_costs_one_write() {
     assert_eq!(server.borrow_mut().asked(), ["GET /coffer-other", "GET /other"]);
     assert!(matches!(value("OTHER"), Err(Error::NotFound)));
     assert_eq!(server.borrow_mut().asked().len(), 1);
+    // Under the name that Porter made of it, only if a setting says so; and if there is not one of coffer's.
+    server.borrow_mut().write("01jd-db-password", json!({ "data": { "value": "cA==" } }));
+    assert!(matches!(value("01JD-db_password"), Err(Error::NotFound)));
+    fake::setting("porter_names", "true");
+    assert_eq!(value("01JD-db_password").unwrap(), "p");
+    assert!(matches!(Kubernetes::delete("01JD-db_password"), Err(Error::Unsupported(_))));
+    put("01JD-db_password", "ours").unwrap();
+    assert_eq!(value("01JD-db_password").unwrap(), "ours");
+    assert_eq!(value("01jd-db-password").unwrap(), "p");
+    // What is coffer's is not found by the name that it has.
+    assert!(matches!(value("COFFER_k"), Err(Error::NotFound)));
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! Real servers for the tests. Each is a file here that says how the server is installed, once per
-//! version and outside of the tree, and how one is started on loopback. What is started here is stopped
+//! version and outside of the tree, and how one is started on loopback; `cloud` stands in for two that cannot be had. What is started here is stopped
 //! here, by its process; nothing else is.
 
 #![expect(
@@ -11,6 +11,7 @@
 )]
 
 pub mod client;
+pub mod cloud;
 pub mod ferretdb;
 mod go;
 pub mod kubernetes;

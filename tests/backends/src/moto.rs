@@ -20,8 +20,8 @@ pub const REGION: &str = "eu-central-1";
 /// What the tests run of it.
 const PROGRAM: &str = include_str!("../moto.py");
 
-/// Installs it unless it is installed, into an environment of its own.
-fn install() -> PathBuf {
+/// Installs it unless it is installed, into an environment of its own, and says where its Python is.
+pub(crate) fn install() -> PathBuf {
     let folder = cache(BACKEND.name, BACKEND.version);
     let python = folder.join("environment/bin/python");
     let whole = folder.join("whole");

@@ -257,6 +257,26 @@ async fn an_answer_of_two_lengths_is_none() {
     }
 }
 
+/// Answers whose end does not come, or comes otherwise than it was announced.
+#[tokio::test]
+async fn an_answer_that_breaks_off_is_none() {
+    let server = Server::start(|request| {
+        let rest = match request.path() {
+            "/v1/short" => "content-length: 6\r\n\r\nhello",
+            "/v1/no-end" => "transfer-encoding: chunked\r\n\r\n5\r\nhello\r\n",
+            "/v1/no-size" => "transfer-encoding: chunked\r\n\r\nz\r\nhello\r\n0\r\n\r\n",
+            _ => "transfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+        };
+        format!("HTTP/1.1 200 OK\r\nconnection: close\r\n{rest}").into_bytes()
+    });
+    let store = store("http_outcome", &[grant(&server)]);
+    assert_eq!(ask(&store, server.url("/v1/whole")).await.unwrap(), "200 5");
+    for path in ["short", "no-end", "no-size"] {
+        let outcome = ask(&store, server.url(&format!("/v1/{path}"))).await.unwrap();
+        assert_eq!(outcome, "Error::Unreachable", "{path}");
+    }
+}
+
 /// Wherever a redirect leads, following it is a request like any other.
 #[tokio::test]
 async fn a_redirect_leads_nowhere_else() {

@@ -52,6 +52,32 @@ fn signature(request: &Received) -> &str {
     authorization(request).rsplit_once("Signature=").unwrap().1
 }
 
+/// Renewed between the reading and the refusal, it is read once more; and the one before is as secret as it was.
+#[tokio::test]
+async fn a_refused_session_token_is_read_again_once() {
+    for repeats in [false, true] {
+        let keys = Keys::new();
+        let token = keys.0.path().join("token");
+        let server = Server::start(move |request| {
+            if request.header("x-amz-security-token") == [TOKEN] {
+                fs::write(&token, "canary-token-2").unwrap();
+                return reply("401 Unauthorized", "", "");
+            }
+            ok(if repeats { TOKEN } else { "hello" })
+        });
+        let store = store("http_get", &server, keys.signature());
+        let result = ask(&store, server.url("/v1/a")).await;
+        assert_eq!(server.received().len(), 2);
+        if repeats {
+            lacks(&format!("{result:?}"), "canary");
+            let incidents = result.unwrap_err().incidents().to_vec();
+            assert!(matches!(&incidents[..], [Incident::Reflected { .. }]), "{incidents:?}");
+        } else {
+            assert_eq!(result.unwrap(), "200 hello");
+        }
+    }
+}
+
 #[tokio::test]
 async fn each_request_is_signed_with_what_there_is_at_the_moment() {
     let (server, keys) = (Server::start(|_| ok("hello")), Keys::new());
