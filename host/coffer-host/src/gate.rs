@@ -316,8 +316,6 @@ impl Gate {
             .http1_max_headers(limits::HEADERS_MAX)
             .http1_max_buf_size(limits::HEADER_BYTES_MAX)
             .http2_max_header_list_size(limits::HEADER_BYTES_MAX as u32)
-            // Only what was never written is sent again, when a pooled connection turns out to be closed.
-            .retry_canceled_requests(true)
             .build(connect);
         pools.push((way, pool.clone()));
         Ok(pool)
@@ -347,9 +345,7 @@ impl Gate {
                 .await
                 .map_err(|_| SendError::Timeout)?;
             let Some(frame) = frame else { break };
-            let frame = frame.map_err(|error| {
-                if error.is_parse() { SendError::MalformedResponse } else { SendError::Unreachable }
-            })?;
+            let frame = frame.map_err(|_| SendError::Unreachable)?;
             // Trailers are no part of what plugins see.
             if let Some(data) = frame.data_ref() {
                 if collected.len() + data.len() > self.limits.body {

@@ -162,3 +162,21 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
 }
 
 impl bindings::coffer::secrets::types::Host for State {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_explains_more_is_kept_and_once() {
+        let record = Record::begin(1, &Limits::default());
+        let full = |number: usize| Incident::DiskFull { directory: number.to_string() };
+        (0..=INCIDENTS_MAX).map(full).for_each(|incident| record.add(incident));
+        let limit = Incident::Limit { limit: "files".into() };
+        record.add(limit.clone());
+        record.add(limit.clone());
+        let expected: Vec<_> =
+            [limit].into_iter().chain((0..INCIDENTS_MAX - 1).map(full)).collect();
+        assert_eq!(record.take(), expected);
+    }
+}

@@ -3,7 +3,7 @@
 use crate::limits;
 use wasmtime::{ResourceLimiter, StoreLimits, StoreLimitsBuilder};
 
-/// Holds an instance to its limits. The engine's own limiter bounds each memory by itself, so that a
+/// Holds an instance to its limits. The engine's own limiter would bound each memory by itself, so that a
 /// guest with several memories would have as many times the limit; here they count together.
 pub(crate) struct Limiter {
     each: StoreLimits,
@@ -15,13 +15,10 @@ impl Limiter {
     /// For an instance that may use `memory_bytes_max` of linear memory.
     pub(crate) fn new(memory_bytes_max: usize) -> Self {
         let each = StoreLimitsBuilder::new()
-            .memory_size(memory_bytes_max)
             .memories(limits::MEMORIES_MAX as usize)
             .table_elements(limits::TABLE_ELEMENTS_MAX)
             .tables(limits::TABLES_MAX as usize)
             .instances(limits::CORE_INSTANCES_MAX as usize)
-            // A guest is told that its memory cannot grow, and may cope.
-            .trap_on_grow_failure(false)
             .build();
         Self { each, memory_bytes: 0, memory_bytes_max }
     }
@@ -32,11 +29,12 @@ impl ResourceLimiter for Limiter {
         &mut self,
         current: usize,
         desired: usize,
-        maximum: Option<usize>,
+        _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
         let more = desired.saturating_sub(current);
         let total = self.memory_bytes.saturating_add(more);
-        if total > self.memory_bytes_max || !self.each.memory_growing(current, desired, maximum)? {
+        // A guest is told that its memory cannot grow, and may cope.
+        if total > self.memory_bytes_max {
             return Ok(false);
         }
         // If the engine cannot grow it after all, this much stays counted: a guest does not get to try

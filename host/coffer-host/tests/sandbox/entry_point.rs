@@ -1,7 +1,7 @@
 //! Entry points: as much time and memory as they are given, and nothing of the machine.
 
 use crate::stage::{contains, explained, host};
-use coffer_host::limits::MEMORIES_MAX;
+use coffer_host::limits::{MEMORIES_MAX, TABLE_ELEMENTS_MAX, TABLES_MAX};
 use coffer_host::{Blame, EntryPoint, Files, Finished, LoadError, Run, RunError};
 use std::io;
 use std::time::Duration;
@@ -92,6 +92,26 @@ async fn an_entry_points_memories_count_together() {
     };
     assert_eq!(run(&grows(4), MIB, MINUTE).await.unwrap().exit_code, 0);
     assert_eq!(run(&grows(5), MIB, MINUTE).await.unwrap().exit_code, 1);
+}
+
+#[tokio::test]
+async fn an_entry_points_tables_are_counted() {
+    let tables = |count: u32| {
+        let tables = "(table 1 funcref)".repeat(count as usize);
+        tables + r#"(func (export "run") (result i32) (i32.const 0))"#
+    };
+    assert_eq!(run(&tables(TABLES_MAX), MIB, MINUTE).await.unwrap().exit_code, 0);
+    let error = run(&tables(TABLES_MAX + 1), MIB, MINUTE).await.unwrap_err();
+    assert!(matches!(error, RunError::Crashed(_)), "{error}");
+    // Growing is refused, and the guest is told.
+    let grows = |elements: usize| {
+        format!(
+            r#"(table 8 funcref) (func (export "run") (result i32)
+                (i32.eq (table.grow 0 (ref.null func) (i32.const {elements})) (i32.const -1)))"#
+        )
+    };
+    assert_eq!(run(&grows(TABLE_ELEMENTS_MAX - 8), MIB, MINUTE).await.unwrap().exit_code, 0);
+    assert_eq!(run(&grows(TABLE_ELEMENTS_MAX - 7), MIB, MINUTE).await.unwrap().exit_code, 1);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Loading what is no plugin: each is refused with what is wrong with it, before anything of it runs.
 
-use crate::stage::{Stage, ask, contains, explained, host};
+use crate::stage::{Stage, ask, contains, explained, host, lacks};
 use coffer_host::limits::{self, COMPONENT_BYTES_MAX, INTERFACE_NAME_BYTES_MAX, INTERFACES_MAX};
 use coffer_host::{Blame, LoadError};
 use guest_artifacts::generated;
@@ -81,6 +81,18 @@ fn a_component_of_another_world_is_refused() {
     ] {
         unloadable(&export(name), Blame::Plugin, "does not export `coffer:secrets/resolver@0.1`");
     }
+    // Of many names the first few, escaped.
+    let exports = |count: u32| {
+        let export = |n| format!("(export \"a:b/c{n}@0.1.0\" (instance $e))");
+        written(&format!(
+            "(component (instance $e) {})",
+            (0..count).map(export).collect::<String>()
+        ))
+    };
+    let names: Vec<String> = (0..8).map(|n| format!("a:b/c{n}@0.1.0")).collect();
+    unloadable(&exports(8), Blame::Plugin, &format!("it exports {}", names.join(", ")));
+    lacks(&unloadable(&exports(8), Blame::Plugin, "it exports").to_string(), "…");
+    unloadable(&exports(9), Blame::Plugin, &format!("it exports {}, …", names.join(", ")));
     // A function of the right name is no interface.
     let function = r#"(component
         (core module $m (func (export "f"))) (core instance $i (instantiate $m))

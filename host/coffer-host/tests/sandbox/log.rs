@@ -156,6 +156,17 @@ async fn the_log_of_a_put_that_fails_is_withheld() {
     lacks(&text, "asked to keep");
 }
 
+/// Whatever it answered would have to be hidden in what it logged.
+#[tokio::test]
+async fn the_log_of_a_call_that_breaks_the_contract_is_withheld() {
+    let store = Stage::of("result_too_few").open();
+    let seen = Seen::begin();
+    refused(ask(&store, "").await, "contract", Blame::Plugin);
+    let text = seen.lines().join("\n");
+    contains(&text, "is withheld");
+    lacks(&text, "nothing to say");
+}
+
 #[tokio::test]
 async fn log_encodings() {
     let store = Stage::of("log_encodings").open();

@@ -1,6 +1,6 @@
-//! Gives no answer at all.
+//! Gives no answer at all, and logs something.
 
-use coffer_plugin::{Error, Reference, Resolver, Secret, export};
+use coffer_plugin::{Error, Reference, Resolver, Secret, export, log};
 
 struct Guest;
 
@@ -10,6 +10,7 @@ impl Resolver for Guest {
     }
 
     fn resolve_all(_: &[Reference]) -> Vec<Result<Secret, Error>> {
+        log::warn("nothing to say");
         Vec::new()
     }
 }
