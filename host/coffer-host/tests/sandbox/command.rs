@@ -70,7 +70,7 @@ async fn what_is_denied_is_quoted_safely() {
 async fn a_command_sees_nothing_of_the_host() {
     let store = Stage::of("command_run")
         .grants(json!({
-            "commands": [["env"], ["cat"], ["sh", "-c", "echo out; echo err >&2"]],
+            "commands": [["env"], ["cat"], ["sh", "-c", "echo out; echo err >&2"], ["readlink", "*"]],
             "environment": ["CARGO_PKG_NAME"],
         }))
         .open();
@@ -83,6 +83,28 @@ async fn a_command_sees_nothing_of_the_host() {
     // Standard input is empty, and standard error is no part of the value.
     assert_eq!(ask(&store, "cat").await.unwrap(), "");
     assert_eq!(ask(&store, "sh|-c|echo out; echo err >&2").await.unwrap(), "out\n");
+    // Neither is the host's own: what a command says there can quote a secret.
+    for stream in [0, 2] {
+        let asked = format!("readlink|/proc/self/fd/{stream}");
+        assert_eq!(ask(&store, asked).await.unwrap(), "/dev/null\n");
+    }
+}
+
+/// As shells count.
+#[tokio::test]
+async fn a_command_that_is_killed_has_failed() {
+    let store = store(&json!([["sh", "-c", "kill -9 $$"], ["sh", "-c", "exit 3"]]));
+    assert_eq!(ask(&store, "sh|-c|kill -9 $$").await.unwrap(), "failed 137");
+    assert_eq!(ask(&store, "sh|-c|exit 3").await.unwrap(), "failed 3");
+}
+
+/// The time that is spent after a command was waited for is the plugin's own.
+#[tokio::test]
+async fn command_then_endless() {
+    let limits = Limits { call: Duration::from_millis(500), ..Limits::default() };
+    let commands = json!({ "commands": [["echo", "*"]] });
+    let store = Stage::of("command_then_endless").grants(commands).limits(limits).open();
+    refused(ask(&store, "echo|hello").await, "deadline", Blame::Plugin);
 }
 
 #[tokio::test]
