@@ -3,6 +3,7 @@
 //! checked, the connection pinned to them, the injected headers added and the whole signed last, and the
 //! answer bounded and searched for them.
 
+pub mod carrier;
 mod connect;
 mod credential;
 mod login;

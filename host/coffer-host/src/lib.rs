@@ -35,7 +35,7 @@ pub use coffer_grants::{Blame, Explain};
 pub use component::{Capabilities, Import, Inspection, Need};
 pub use entry_point::{EntryPoint, Files, FilesError, Finished, Run, RunError};
 pub use error::{CallError, Cause, Incident, LoadError, LoginFault, OpenError};
-pub use gate::{Dns, SystemDns, TlsFault, certificate_authorities};
+pub use gate::{Dns, SystemDns, TlsFault, carrier, certificate_authorities};
 pub use host::{Granted, Host, HostBuilder, Isolation, Plugin, StoreConfig};
 pub use mask::{MASK, Mask, MaskStream};
 pub use secret::Secret;
