@@ -79,7 +79,7 @@ backends:
 test-backends *arguments: plugins
     cargo run --quiet -p backends -- install
     # As `just test` selects packages, so that nothing is built twice.
-    cargo test --workspace --exclude guests --test stores --test ledgers {{ arguments }}
+    cargo test --workspace --exclude guests --test stores --test ledgers --test registries {{ arguments }}
 
 # Run the bridge with hosts of go-plugin, which are built outside of the tree the first time; needs Go
 test-porter *arguments: plugins
@@ -98,7 +98,7 @@ lint:
     set -euo pipefail
     cargo clippy --workspace --exclude guests --all-targets -- -D warnings
     # What `just test` leaves out is no part of `--all-targets`.
-    cargo clippy --workspace --exclude guests --test porter --test porter-whole --test stores --test ledgers -- -D warnings
+    cargo clippy --workspace --exclude guests --test porter --test porter-whole --test stores --test ledgers --test registries -- -D warnings
     toolchain=$(plugins/toolchain.sh)
     eval "$toolchain"
     if [ -z "${RUSTC:-}" ]; then

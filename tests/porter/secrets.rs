@@ -85,6 +85,19 @@ fn a_store_has_the_grants_of_the_section_and_no_others() {
 }
 
 #[test]
+fn what_is_required_of_registries_holds_for_a_section_as_well() {
+    let stage = Stage::new();
+    // A key that is not there, so that nobody has to be asked.
+    let configuration = "registries: [{ registry: 127.0.0.1:1, require-signature: ours.pub }]\n";
+    fs::create_dir_all(stage.path("home")).unwrap();
+    fs::write(stage.path("home/config.yaml"), configuration).unwrap();
+    let section = format!(r#"{{"plugin":"oci://127.0.0.1:1/a@sha256:{}"}}"#, "0".repeat(64));
+    let mut host = stage.connected(KINDS[1], "fs", &section);
+    let asked = json!({ "do": "resolve", "name": "secret", "key": "key" });
+    host.refused(&asked, "FailedPrecondition", &["ours.pub cannot be used", "next: "]);
+}
+
+#[test]
 fn what_is_refused_has_a_code_and_says_what_to_do() {
     for kind in KINDS {
         let stage = Stage::new();

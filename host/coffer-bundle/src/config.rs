@@ -14,6 +14,7 @@ mod context;
 mod error;
 mod file;
 mod overrides;
+mod registry;
 mod risk;
 mod schema;
 mod settings;
@@ -23,6 +24,7 @@ mod store;
 
 pub use crate::template::TemplateError;
 pub use error::ConfigError;
+pub use registry::RegistryEntry;
 pub use risk::Risk;
 pub use schema::schema;
 pub use storage::{Storage, StorageEntry, StorageKind};
@@ -56,6 +58,8 @@ pub struct Config {
     pub default_storage_plugin: String,
     /// The namespace of installations that are not given one; empty is the global one.
     pub namespace: String,
+    /// What holds for registries, in the order of the file.
+    pub registries: Vec<RegistryEntry>,
     /// What runs bundles.
     pub runtime_driver: Option<String>,
     /// Where a ledger can be kept.
@@ -144,6 +148,7 @@ impl Config {
             default_storage: file.default_storage,
             default_storage_plugin: file.default_storage_plugin.unwrap_or_default(),
             namespace: file.namespace.unwrap_or_default(),
+            registries: registry::read(file.registries, &prefix)?,
             runtime_driver: file.runtime_driver,
             storage: storage::read(file.storage, &written, &prefix)?,
             stores: store::read(file.secrets, &written, &prefix)?,

@@ -5,6 +5,7 @@
 //! - `ledger.db` the ledger
 //! - `audit.jsonl` who asked which store for what
 //! - `cache/` compiled plugins
+//! - `registry/` what was pulled from registries
 //! - `keys/` what signs the cache and seals the spool
 //! - `spool/` sealed outputs that are not in their store yet
 //! - `secrets/` the files of the `filesystem` plugin, unless it is told otherwise

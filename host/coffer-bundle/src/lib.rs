@@ -25,4 +25,4 @@ pub use ledger::{
 pub use package::{Package, PackageError};
 pub use runner::{Recovered, Recovery, Report, Request, RunFailure, Runner, Step, Streams};
 pub use spool::{Spool, SpoolError};
-pub use stores::{Bundled, HOST, StoreError, Stores};
+pub use stores::{Bundled, Component, HOST, IN_REGISTRY, Registry, StoreError, Stores};

@@ -13,10 +13,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::Mutex;
 
 /// The store that resolves references to the machine itself: variables, files, commands.
 pub const HOST: &str = "host";
+
+/// What the names of plugins in registries begin with.
+pub const IN_REGISTRY: &str = "oci://";
 
 /// A plugin that comes with the program, which answers for it: it is granted what it asks for.
 #[derive(Clone, Copy)]
@@ -29,12 +33,28 @@ pub struct Bundled {
     pub component: &'static [u8],
 }
 
+/// What has the plugins whose names begin with `oci://`. This crate knows no registry; the program brings one.
+pub trait Registry: Send + Sync {
+    /// The component of a plugin, by what a configuration calls it: one whose content cannot change, and that is
+    /// signed where that is required.
+    ///
+    /// # Errors
+    ///
+    /// If there is none that may be used.
+    fn component<'a>(&'a self, plugin: &'a str) -> Component<'a>;
+}
+
+/// What becomes the bytes of a plugin.
+pub type Component<'a> =
+    Pin<Box<dyn Future<Output = Result<Vec<u8>, Box<dyn Explain + Send + Sync>>> + Send + 'a>>;
+
 /// Opens stores, once each.
 pub struct Stores {
     host: Host,
     config: Config,
     bundled: &'static [Bundled],
     base: PathBuf,
+    registry: Option<Box<dyn Registry>>,
     opened: Mutex<BTreeMap<String, Store>>,
 }
 
@@ -42,7 +62,14 @@ impl Stores {
     /// The stores of `config`. Plugins that are files are found from `base`, coffer's own directory.
     #[must_use]
     pub fn new(host: Host, config: Config, bundled: &'static [Bundled], base: &Path) -> Self {
-        Self { host, config, bundled, base: base.to_owned(), opened: Mutex::default() }
+        let (base, registry) = (base.to_owned(), None);
+        Self { host, config, bundled, base, registry, opened: Mutex::default() }
+    }
+
+    /// The same with plugins from a registry.
+    #[must_use]
+    pub fn with_registry(self, registry: impl Registry + 'static) -> Self {
+        Self { registry: Some(Box::new(registry)), ..self }
     }
 
     /// The configuration.
@@ -116,7 +143,7 @@ impl Stores {
         }
         let entry = self.entry(name)?;
         let settings = self.settings(&entry).await?;
-        let (plugin, ours) = self.plugin(&entry.plugin, entry.isolation)?;
+        let (plugin, ours) = self.plugin(&entry.plugin, entry.isolation).await?;
         let grants = match (entry.grants.clone(), ours) {
             (Some(grants), _) => Granted::Only(grants),
             (None, true) => Granted::AsAsked,
@@ -137,7 +164,7 @@ impl Stores {
     /// # Errors
     ///
     /// [`StoreError`] if there is none, or it cannot be loaded.
-    pub fn plugin(
+    pub async fn plugin(
         &self,
         plugin: &str,
         isolation: Option<Isolation>,
@@ -149,7 +176,7 @@ impl Stores {
             };
             loaded.map_err(|error| StoreError::Load { plugin: plugin.to_owned(), error })
         };
-        match self.file(plugin)? {
+        match self.file(plugin).await? {
             Some(bytes) => {
                 let isolation = isolation.unwrap_or_else(|| self.usual_isolation(plugin, false));
                 Ok((load(&bytes, isolation)?, false))
@@ -182,8 +209,8 @@ impl Stores {
     /// # Errors
     ///
     /// [`StoreError`] if there is none, or its file cannot be read.
-    pub fn component(&self, plugin: &str) -> Result<Cow<'static, [u8]>, StoreError> {
-        match self.file(plugin)? {
+    pub async fn component(&self, plugin: &str) -> Result<Cow<'static, [u8]>, StoreError> {
+        match self.file(plugin).await? {
             Some(bytes) => Ok(Cow::Owned(bytes)),
             None => {
                 let bundled = self.find(plugin).ok_or_else(|| self.unknown(plugin))?;
@@ -192,10 +219,17 @@ impl Stores {
         }
     }
 
-    /// The bytes of a plugin that is a file: one that has a `/` or ends in `.wasm`.
-    fn file(&self, plugin: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        if plugin.starts_with("oci://") {
-            return Err(StoreError::Registry { plugin: plugin.to_owned() });
+    /// The bytes of a plugin that is in a registry, or a file: one that has a `/` or ends in `.wasm`.
+    async fn file(&self, plugin: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        if plugin.starts_with(IN_REGISTRY) {
+            let plugin = plugin.to_owned();
+            return match &self.registry {
+                Some(registry) => match registry.component(&plugin).await {
+                    Ok(bytes) => Ok(Some(bytes)),
+                    Err(error) => Err(StoreError::Registry { plugin, error }),
+                },
+                None => Err(StoreError::NoRegistry { plugin }),
+            };
         }
         if !plugin.contains('/') && !plugin.ends_with(".wasm") {
             return Ok(None);
@@ -336,6 +370,12 @@ pub enum StoreError {
         /// The names that there are.
         known: Vec<String>,
     },
+    /// The program pulls no plugins.
+    #[error("the plugin {plugin} is in a registry, and this program asks none")]
+    NoRegistry {
+        /// The reference.
+        plugin: String,
+    },
     /// There is no such store.
     #[error("there is no store `{store}`; there are {}", known.join(", "))]
     NoStore {
@@ -360,13 +400,13 @@ pub enum StoreError {
         /// What the operating system says.
         source: io::Error,
     },
-    /// Plugins cannot be pulled by this version.
-    #[error(
-        "the plugin {plugin} is in a registry, and this version of coffer does not pull plugins"
-    )]
+    /// Its plugin cannot be had from its registry.
+    #[error("the plugin {plugin} cannot be used: {error}")]
     Registry {
         /// The reference.
         plugin: String,
+        /// Why.
+        error: Box<dyn Explain + Send + Sync>,
     },
     /// A secret in its settings cannot be resolved.
     #[error(
@@ -388,7 +428,8 @@ impl Explain for StoreError {
             Self::NoStore { .. } => Blame::Requester,
             Self::Open { error, .. } => error.blame(),
             Self::Secret { error, .. } => error.blame(),
-            Self::NoPlugin { .. } | Self::Read { .. } | Self::Registry { .. } => Blame::Operator,
+            Self::Registry { error, .. } => error.blame(),
+            Self::NoPlugin { .. } | Self::NoRegistry { .. } | Self::Read { .. } => Blame::Operator,
         }
     }
 
@@ -407,9 +448,10 @@ impl Explain for StoreError {
                 "mend the path of the plugin in the configuration file; it starts from coffer's directory"
                     .into()
             }
-            Self::Registry { .. } => {
+            Self::NoRegistry { .. } => {
                 "download the plugin, and name its file in the configuration file".into()
             }
+            Self::Registry { error, .. } => error.next(),
             Self::Secret { error, .. } => error.next(),
         }
     }

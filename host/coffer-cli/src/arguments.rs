@@ -1,5 +1,9 @@
 //! The command line.
 
+mod registry;
+
+pub(crate) use registry::Registry;
+
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use coffer_host::worker::Program;
 use std::path::PathBuf;
@@ -132,6 +136,9 @@ pub(crate) struct With {
     /// The bundle: a directory with a bundle.json, or the file itself [default: that of the last run]
     #[arg(long, short, value_name = "DIR|FILE", visible_alias = "cnab-file", value_hint = ValueHint::AnyPath)]
     pub(crate) bundle: Option<PathBuf>,
+    /// The bundle: one in a registry, as `registry/repository:tag`, with a digest or without
+    #[arg(long, short, value_name = "REFERENCE", conflicts_with = "bundle")]
+    pub(crate) reference: Option<String>,
     /// A parameter; `NAME=@FILE` reads a file, `NAME=-` reads standard input or asks
     #[arg(long = "param", value_name = "NAME=VALUE")]
     pub(crate) parameters: Vec<String>,
@@ -329,6 +336,8 @@ pub(crate) enum Plugins {
         #[arg(long = "set", value_name = "NAME=VALUE")]
         settings: Vec<String>,
     },
+    #[command(flatten)]
+    Registry(Registry),
 }
 
 #[derive(Debug, Subcommand)]

@@ -83,7 +83,50 @@ pub(crate) fn read_file(path: &Path) -> anyhow::Result<Vec<u8>> {
     read(open(path).with_context(what)?).with_context(what)
 }
 
-fn open(path: &Path) -> io::Result<cap_std::fs::File> {
+/// Reads a component that was named on the command line.
+///
+/// # Errors
+///
+/// Says which file and what the operating system says.
+pub(crate) fn read_component(path: &Path) -> anyhow::Result<Vec<u8>> {
+    let what = || cannot_read(path);
+    let mut bytes = Vec::new();
+    // One more than is allowed, so that the host says that it is too much.
+    let mut file = open(path).with_context(what)?.take(limits::COMPONENT_BYTES_MAX as u64 + 1);
+    file.read_to_end(&mut bytes).with_context(what)?;
+    Ok(bytes)
+}
+
+/// Reads a file that was named on the command line and is a secret.
+///
+/// # Errors
+///
+/// Says which file and what the operating system says.
+pub(crate) fn read_secret(path: &Path) -> anyhow::Result<Secret> {
+    let what = || cannot_read(path);
+    Secret::read(open(path).with_context(what)?, limits::ANSWER_BYTES_MAX).with_context(what)
+}
+
+/// Asks for something on the terminal.
+///
+/// # Errors
+///
+/// If nobody can be asked.
+pub(crate) fn ask(what: &str) -> anyhow::Result<Secret> {
+    if !io::stdin().is_terminal() {
+        bail!(Usage(format!("there is no terminal to ask for the {what}; set COSIGN_PASSWORD")));
+    }
+    let typed =
+        rpassword::prompt_password(format!("{what}: ")).context("cannot ask on this terminal")?;
+    Ok(Secret::from(typed))
+}
+
+/// Opens a file that was named on the command line.
+///
+/// # Errors
+///
+/// That of the operating system.
+pub(crate) fn open(path: &Path) -> io::Result<cap_std::fs::File> {
     let path = std::path::absolute(path)?;
     let parent = path.parent().unwrap_or(Path::new("/"));
     let name = path.file_name().unwrap_or_default();

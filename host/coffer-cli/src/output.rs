@@ -13,6 +13,7 @@ use coffer_bundle::sets::SetError;
 use coffer_bundle::{HomeError, LedgerError, PackageError, RunFailure, SpoolError, StoreError};
 use coffer_host::grants::ReferenceError;
 use coffer_host::{Blame, CallError, Explain, LoadError, OpenError};
+use coffer_registry::RegistryError;
 use serde_json::{Value, json};
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -204,6 +205,7 @@ fn explained(error: &anyhow::Error) -> Option<&dyn Explain> {
         PackageError,
         PorterError,
         ReferenceError,
+        RegistryError,
         RunFailure,
         SetError,
         SpoolError,

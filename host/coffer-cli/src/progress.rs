@@ -33,6 +33,21 @@ impl Progress {
         self.0.set_message(step.to_string());
     }
 
+    /// What tells how many bytes of how many were pulled.
+    pub(crate) fn watch(&self) -> impl Fn(u64, u64) + Send + Sync + 'static {
+        let bar = self.0.clone();
+        let style =
+            ProgressStyle::with_template("{spinner} {bar:30} {bytes} of {total_bytes} ({elapsed})");
+        let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+        move |done, total| {
+            if bar.length() != Some(total) {
+                bar.set_style(style.clone());
+                bar.set_length(total);
+            }
+            bar.set_position(done);
+        }
+    }
+
     pub(crate) fn end(&self) {
         self.0.finish_and_clear();
     }

@@ -7,13 +7,16 @@ use crate::given::{self, Usage};
 use anyhow::Context as _;
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
-use coffer_bundle::config::{Config, ConfigError, StorageEntry, StorageKind, Verbosity};
+use coffer_bundle::config::{
+    Config, ConfigError, RegistryEntry, StorageEntry, StorageKind, Verbosity,
+};
 use coffer_bundle::document::{self, Format};
 use coffer_bundle::driver::Scratch;
-use coffer_bundle::{Home, Ledger, Spool, Stores};
-use coffer_host::Host;
+use coffer_bundle::{Component, Home, IN_REGISTRY, Ledger, Registry, Spool, Stores};
 use coffer_host::audit::JsonLines;
 use coffer_host::worker::Program;
+use coffer_host::{Host, Secret};
+use coffer_registry::{Credentials, OciReference, Place, Registries, RegistryError};
 use std::collections::BTreeMap;
 use std::env;
 use std::ffi::OsString;
@@ -95,7 +98,39 @@ impl Session {
             host = host.workers(program.clone());
         }
         let host = host.build()?;
-        Ok(Stores::new(host, self.config.clone(), BUNDLED, self.home.path()))
+        let stores = Stores::new(host, self.config.clone(), BUNDLED, self.home.path());
+        let default = self.config.default_store();
+        let mut entries = self.config.stores.iter().chain([&*default]);
+        let pulls = entries.any(|entry| entry.plugin.starts_with(IN_REGISTRY));
+        Ok(if pulls { stores.with_registry(Pulls(self.registries()?)) } else { stores })
+    }
+
+    /// The same, also where no store of the configuration is in a registry.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::stores`] and [`Self::registries`].
+    pub(crate) fn stores_and_registries(&self) -> anyhow::Result<Stores> {
+        Ok(self.stores()?.with_registry(Pulls(self.registries()?)))
+    }
+
+    /// The registries of the configuration.
+    ///
+    /// # Errors
+    ///
+    /// If what was kept of them cannot be opened, or an entry is wrong.
+    pub(crate) fn registries(&self) -> anyhow::Result<Registries> {
+        let docker = variable("DOCKER_CONFIG").filter(|path| !path.is_empty()).map(PathBuf::from);
+        let docker = docker.or_else(|| user_home().map(|home| home.join(".docker")));
+        let place = |entry: &RegistryEntry| {
+            let RegistryEntry { registry, ca, plain_http, require_signature } = entry;
+            let keys = require_signature.as_deref();
+            Place::new(self.home.path(), registry, ca.as_deref(), *plain_http, keys)
+        };
+        let places = self.config.registries.iter().map(place).collect::<Result<_, _>>()?;
+        let directory = self.home.private("registry")?;
+        let path = self.home.path().join("registry");
+        Ok(Registries::new(&directory, &path, Credentials::of(docker), places)?)
     }
 
     /// The ledger.
@@ -163,6 +198,24 @@ impl Session {
             None => namespace_name(&self.config.namespace, "`namespace` of the configuration"),
         }
     }
+}
+
+/// The plugins of registries, for stores.
+struct Pulls(Registries);
+
+impl Registry for Pulls {
+    fn component<'a>(&'a self, plugin: &'a str) -> Component<'a> {
+        Box::pin(async move {
+            let component = async { self.0.component(&OciReference::parse(plugin)?).await };
+            component.await.map_err(|error: RegistryError| Box::new(error) as _)
+        })
+    }
+}
+
+/// The password of a key that signs, if it is not to be asked for.
+#[expect(clippy::disallowed_methods, reason = "this is where the environment is read")]
+pub(crate) fn signing_password() -> Option<Secret> {
+    env::var("COSIGN_PASSWORD").ok().map(Secret::from)
 }
 
 /// The namespace without a name, or one whose name is checked.
@@ -271,6 +324,7 @@ fn tell(verbosity: Verbosity) {
     let ours = Targets::new()
         .with_target("coffer_bundle", level)
         .with_target("coffer_host", level)
+        .with_target("coffer_registry", level)
         .with_target("coffer", level);
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)

@@ -3,13 +3,16 @@
 
 use crate::message::{CreateRequest, Empty, ResolveRequest, ResolveResponse};
 use crate::section::{Section, SectionError};
-use coffer_bundle::config::{Config, ConfigError};
+use coffer_bundle::config::{Config, ConfigError, RegistryEntry};
 use coffer_bundle::document::{self, Format};
-use coffer_bundle::{Bundled, Home, HomeError, StoreError, Stores};
+use coffer_bundle::{
+    Bundled, Component, Home, HomeError, IN_REGISTRY, Registry, StoreError, Stores,
+};
 use coffer_host::audit::JsonLines;
 use coffer_host::grants::{Reference, ReferenceError};
 use coffer_host::worker::Program;
 use coffer_host::{CallError, Cause, Existing, Explain, Host, LoadError, Secret, Store};
+use coffer_registry::{Credentials, OciReference, Place, Registries, RegistryError};
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -58,6 +61,8 @@ enum Unready {
     )]
     NoSection,
     #[error(transparent)]
+    Registry(#[from] RegistryError),
+    #[error(transparent)]
     Section(#[from] SectionError),
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -73,6 +78,7 @@ impl Unready {
             Self::NoSection => {
                 "close the plugin's standard input once the section is written".into()
             }
+            Self::Registry(error) => error.next(),
             Self::Section(SectionError::Config(error)) => error.next(),
             Self::Section(_) => "mend the section in the host's configuration".into(),
             Self::Store(error) => error.next(),
@@ -148,8 +154,27 @@ impl Bridge {
             .user_home(self.user_home().unwrap_or_else(|| PathBuf::from("/")))
             .compiled_code(home.private("cache")?, &*home.key("cache")?)
             .build()?;
-        let stores = Stores::new(host, config, self.surroundings.bundled, home.path());
+        let pulls = config.stores.iter().any(|entry| entry.plugin.starts_with(IN_REGISTRY));
+        let mut stores = Stores::new(host, config, self.surroundings.bundled, home.path());
+        if pulls {
+            stores = stores.with_registry(Pulls(self.registries(&home)?));
+        }
         Ok(stores.open(&self.name).await?)
+    }
+
+    /// The registries of coffer's own configuration. What it requires of them holds for a store of the host's as well.
+    fn registries(&self, home: &Home) -> Result<Registries, Unready> {
+        let docker = (self.surroundings.variable)("DOCKER_CONFIG").filter(|path| !path.is_empty());
+        let usual = || self.user_home().map(|home| home.join(".docker"));
+        let docker = docker.map(PathBuf::from).or_else(usual);
+        let place = |entry: &RegistryEntry| {
+            let RegistryEntry { registry, ca, plain_http, require_signature } = entry;
+            let keys = require_signature.as_deref();
+            Place::new(home.path(), registry, ca.as_deref(), *plain_http, keys)
+        };
+        let places = self.own(home)?.registries.iter().map(place).collect::<Result<_, _>>()?;
+        let path = home.path().join("registry");
+        Ok(Registries::new(&home.private("registry")?, &path, Credentials::of(docker), places)?)
     }
 
     /// Where coffer's directory is.
@@ -179,6 +204,18 @@ impl Bridge {
         };
         Config::parse(document, &self.surroundings.variable, None)
             .map_err(|error| Unready::Config { path, error })
+    }
+}
+
+/// The plugins of registries, for stores.
+struct Pulls(Registries);
+
+impl Registry for Pulls {
+    fn component<'a>(&'a self, plugin: &'a str) -> Component<'a> {
+        Box::pin(async move {
+            let component = async { self.0.component(&OciReference::parse(plugin)?).await };
+            component.await.map_err(|error: RegistryError| Box::new(error) as _)
+        })
     }
 }
 

@@ -16,6 +16,7 @@ pub fn begin(level: LevelFilter) {
     let ours = Targets::new()
         .with_target("coffer_bundle", level)
         .with_target("coffer_host", level)
+        .with_target("coffer_registry", level)
         .with_target("coffer_porter", level);
     let _ = tracing_subscriber::registry().with(Lines.with_filter(ours)).try_init();
 }

@@ -1,7 +1,7 @@
 //! FerretDB on SQLite: it speaks the protocol of MongoDB, has one server and no transactions of several
 //! documents. It is not MongoDB, and this version asks nobody for a password. It is built from its modules.
 
-use crate::go::{self, Mend};
+use crate::go::{self, Mend, Program};
 use crate::process::Process;
 use crate::{Backend, cache};
 use std::path::PathBuf;
@@ -24,7 +24,7 @@ fn install() -> PathBuf {
         &folder,
         include_str!("../ferretdb.mod"),
         module,
-        Some(ours),
+        Program::Ours(ours),
         "ferretdb",
         &MENDS,
     )

@@ -5,16 +5,24 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Builds `module`, or a program of ours that uses it, in the version that `requires` says, and puts it into
-/// `folder` as `name`.
+/// What is built of a module.
+#[derive(Clone, Copy)]
+pub(crate) enum Program<'a> {
+    /// A program of ours that uses it, by its text.
+    Ours(&'a str),
+    /// One of its packages.
+    Theirs(&'a str),
+}
+
+/// Builds `program` of `module` in the version that `requires` says, and puts it into `folder` as `name`.
 pub(crate) fn build(
     folder: &Path,
     requires: &str,
     module: &str,
-    ours: Option<&str>,
+    program: Program<'_>,
     name: &str,
 ) -> PathBuf {
-    build_mended(folder, requires, module, ours, name, &[])
+    build_mended(folder, requires, module, program, name, &[])
 }
 
 /// A piece of a module's file, and what is compiled in its place.
@@ -29,7 +37,7 @@ pub(crate) fn build_mended(
     folder: &Path,
     requires: &str,
     module: &str,
-    ours: Option<&str>,
+    program: Program<'_>,
     name: &str,
     mends: &[Mend],
 ) -> PathBuf {
@@ -63,7 +71,7 @@ pub(crate) fn build_mended(
             &format!("{module} {}{file} {}\n", listed.trim(), downloaded[sum].as_str().unwrap());
     }
     fs::write(building.path().join("go.sum"), sums).unwrap();
-    if let Some(ours) = ours {
+    if let Program::Ours(ours) = program {
         fs::write(building.path().join("main.go"), ours).unwrap();
     }
     if !mends.is_empty() {
@@ -80,7 +88,10 @@ pub(crate) fn build_mended(
         }
         go(&["mod", "edit", &format!("-replace={module}=./mended")]);
     }
-    let what = if ours.is_some() { "." } else { module };
+    let what = match program {
+        Program::Ours(_) => ".",
+        Program::Theirs(package) => package,
+    };
     go(&["build", "-mod=mod", "-trimpath", "-ldflags=-s -w", "-o", name, what]);
     let program = folder.join(name);
     fs::rename(building.path().join(name), &program).unwrap();

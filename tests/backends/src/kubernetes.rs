@@ -3,8 +3,9 @@
 //! what the tests themselves ask goes through a port in the clear.
 
 use crate::client::{self, Answer};
+use crate::go::{self, Program};
 use crate::process::Process;
-use crate::{Backend, cache, free_port, go};
+use crate::{Backend, cache, free_port};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::PathBuf;
@@ -22,7 +23,7 @@ fn install() -> PathBuf {
         return program;
     }
     let (requires, ours) = (include_str!("../kubernetes.mod"), include_str!("../kubernetes.go"));
-    go::build(&folder, requires, "k8s.io/kubernetes", Some(ours), "kubernetes")
+    go::build(&folder, requires, "k8s.io/kubernetes", Program::Ours(ours), "kubernetes")
 }
 
 fn start() -> (String, Box<dyn Send>) {

@@ -20,10 +20,13 @@ pub mod openbao;
 pub mod plugin_host;
 pub mod postgresql;
 mod process;
+pub mod registry;
+pub mod registry_client;
 pub mod way;
 
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::{env, fs};
 
 /// A server that this knows.
@@ -40,12 +43,40 @@ pub struct Backend {
 }
 
 /// Every server that this knows.
-pub const BACKENDS: [Backend; 5] =
-    [ferretdb::BACKEND, kubernetes::BACKEND, moto::BACKEND, openbao::BACKEND, postgresql::BACKEND];
+pub const BACKENDS: [Backend; 6] = [
+    registry::BACKEND,
+    ferretdb::BACKEND,
+    kubernetes::BACKEND,
+    moto::BACKEND,
+    openbao::BACKEND,
+    postgresql::BACKEND,
+];
 
 /// A port that nobody has at the moment. Somebody can take it before it is used.
 pub(crate) fn free_port() -> u16 {
     TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+}
+
+/// Installs Debian's packages unless the programs that they are for are there.
+pub(crate) fn debian(packages: &[(&str, &str)]) {
+    let missing =
+        packages.iter().filter(|(program, _)| !Path::new("/usr/bin").join(program).is_file());
+    let missing: Vec<&str> = missing.map(|(_, package)| *package).collect();
+    if missing.is_empty() {
+        return;
+    }
+    for arguments in [&["update"][..], &["install", "-y", "--no-install-recommends"]] {
+        let packages = if arguments.len() > 1 { missing.as_slice() } else { &[] };
+        let done = Command::new("apt-get")
+            .args(arguments)
+            .args(packages)
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            // Where there is an init system, nothing of what is installed is started.
+            .env("RUNLEVEL", "1")
+            .output()
+            .expect("apt-get installs registries, as root");
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    }
 }
 
 /// Where a version of a server is kept, outside of the tree. The folder exists.

@@ -4,11 +4,15 @@
 #![expect(clippy::disallowed_macros, reason = "this is a program for people who work on the tests")]
 
 use backends::BACKENDS;
+use backends::registry_client::Client;
 use std::io::Read as _;
 
 fn main() {
     for backend in &BACKENDS {
         println!("{} {}: {}", backend.name, backend.version, (backend.install)().display());
+    }
+    for client in Client::ALL {
+        println!("{client:?}: {}", client.install().display());
     }
     if std::env::args().nth(1).as_deref() == Some("install") {
         return;

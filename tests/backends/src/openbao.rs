@@ -2,8 +2,9 @@
 //! built from its modules. Storage is in files, so that it can be stopped and started again.
 
 use crate::client::{self, Answer};
+use crate::go::{self, Program};
 use crate::process::Process;
-use crate::{Backend, cache, go};
+use crate::{Backend, cache};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::PathBuf;
@@ -26,7 +27,7 @@ fn install() -> PathBuf {
     if program.is_file() {
         return program;
     }
-    go::build(&folder, include_str!("../openbao.mod"), MODULE, None, "bao")
+    go::build(&folder, include_str!("../openbao.mod"), MODULE, Program::Theirs(MODULE), "bao")
 }
 
 fn start() -> (String, Box<dyn Send>) {

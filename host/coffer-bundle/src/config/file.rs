@@ -31,12 +31,13 @@ pub(super) const IGNORED: [&str; 14] = [
 ];
 
 /// The keys that coffer uses.
-pub(super) const USED: [&str; 9] = [
+pub(super) const USED: [&str; 10] = [
     "default-secrets",
     "default-secrets-plugin",
     "default-storage",
     "default-storage-plugin",
     "namespace",
+    "registries",
     "runtime-driver",
     "secrets",
     "storage",
@@ -56,6 +57,7 @@ pub(super) struct File {
     pub(super) default_storage: Option<String>,
     pub(super) default_storage_plugin: Option<String>,
     pub(super) namespace: Option<String>,
+    pub(super) registries: Option<Vec<RegistrySection>>,
     pub(super) runtime_driver: Option<String>,
     pub(super) secrets: Option<OneOrMany<StoreSection>>,
     pub(super) storage: Option<OneOrMany<StorageSection>>,
@@ -116,6 +118,23 @@ fn isolation<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Isolat
         "process" => Ok(Some(Isolation::Process)),
         _ => Err(serde::de::Error::custom("this is neither `none` nor `process`")),
     }
+}
+
+/// An entry of `registries`.
+#[derive(Deserialize)]
+#[serde(
+    deny_unknown_fields,
+    rename_all = "kebab-case",
+    expecting = "a registry: `registry` and what holds for it"
+)]
+pub(super) struct RegistrySection {
+    pub(super) registry: String,
+    #[serde(default)]
+    pub(super) ca: Option<String>,
+    #[serde(default)]
+    pub(super) plain_http: Option<bool>,
+    #[serde(default)]
+    pub(super) require_signature: Option<String>,
 }
 
 /// An entry of `storage` or of `signers`.

@@ -2,6 +2,7 @@
 //! and a literal one as it is, unless its key or its form says that it is a credential.
 
 use super::Config;
+use super::registry::RegistryEntry;
 use super::storage::StorageEntry;
 use super::store::StoreEntry;
 use crate::template;
@@ -49,6 +50,9 @@ impl Config {
             ),
         };
         show("storage", self.storage.iter().map(storage).collect());
+        if !self.registries.is_empty() {
+            show("registries", self.registries.iter().map(RegistryEntry::show).collect());
+        }
         if let Some(driver) = &self.runtime_driver {
             show("runtime-driver", text("runtime-driver", driver));
         }

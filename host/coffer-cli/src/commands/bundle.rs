@@ -4,11 +4,13 @@ use super::Workplace;
 use crate::arguments::{Act, Format, Global, With};
 use crate::given;
 use crate::output;
+use crate::progress::Progress;
 use crate::session::Session;
 use anyhow::Context as _;
 use coffer_bundle::driver::Driver;
 use coffer_bundle::name::Name;
 use coffer_bundle::{Package, Request, RunFailure, Streams};
+use coffer_registry::OciReference;
 use serde_json::json;
 use std::io;
 
@@ -24,8 +26,20 @@ pub(super) async fn act(
     delete: bool,
 ) -> anyhow::Result<()> {
     let Act { name, with } = act;
-    let With { bundle, parameters, parameter_set, credential_set, driver, namespace } = with;
+    let With { bundle, reference, parameters, parameter_set, credential_set, driver, namespace } =
+        with;
     let session = Session::open(global)?;
+    let bundle = match reference {
+        None => bundle,
+        Some(reference) => {
+            let progress = Progress::start();
+            let registries = session.registries()?.watched(progress.watch());
+            let pulled = registries.bundle(&OciReference::parse(&reference)?).await?;
+            progress.end();
+            output::note(&format!("the bundle is {}", pulled.reference));
+            Some(pulled.path)
+        }
+    };
     let package = bundle.map(|path| Package::read(&path)).transpose()?;
     if let Some(package) = &package {
         for warning in package.bundle().warnings() {

@@ -1,10 +1,12 @@
-//! plugins list, inspect, grants. Nothing of a plugin runs.
+//! plugins list, inspect, grants, and those about registries. Nothing of a plugin runs.
+
+mod registry;
 
 use crate::arguments::{Global, Plugins};
 use crate::given::{self, Usage};
 use crate::output;
 use crate::session::Session;
-use coffer_bundle::Stores;
+use coffer_bundle::{IN_REGISTRY, Stores};
 use coffer_host::grants::SettingKind;
 use coffer_host::{Inspection, Isolation, Need};
 use serde_json::{Map, Value, json};
@@ -16,16 +18,27 @@ use std::collections::BTreeSet;
 ///
 /// If a plugin cannot be read.
 pub(super) async fn run(global: &Global, command: Plugins) -> anyhow::Result<()> {
+    let command = match command {
+        Plugins::Registry(command) => return registry::run(global, command).await,
+        command => command,
+    };
     let session = Session::open(global)?;
-    let stores = session.stores()?;
+    let of_registry = |plugin: &str| plugin.starts_with(IN_REGISTRY);
+    let stores = match &command {
+        Plugins::Inspect { plugin } | Plugins::Grants { plugin, .. } if of_registry(plugin) => {
+            session.stores_and_registries()?
+        }
+        _ => session.stores()?,
+    };
     match command {
-        Plugins::List => list(global, &stores),
-        Plugins::Inspect { plugin } => inspect(global, &stores, &plugin),
+        Plugins::List => list(global, &stores).await,
+        Plugins::Inspect { plugin } => inspect(global, &stores, &plugin).await,
         Plugins::Grants { plugin, settings } => grants(global, &stores, &plugin, &settings).await,
+        Plugins::Registry(_) => unreachable!("this was done"),
     }
 }
 
-fn list(global: &Global, stores: &Stores) -> anyhow::Result<()> {
+async fn list(global: &Global, stores: &Stores) -> anyhow::Result<()> {
     let bundled: Vec<&str> = stores.bundled().iter().map(|bundled| bundled.name).collect();
     let mut names: Vec<String> = bundled.iter().map(|name| (*name).to_owned()).collect();
     for entry in &stores.config().stores {
@@ -36,7 +49,7 @@ fn list(global: &Global, stores: &Stores) -> anyhow::Result<()> {
     let mut rows = Vec::new();
     let mut values = Vec::new();
     for name in names {
-        let inspection = Inspection::of(&stores.component(&name)?)
+        let inspection = Inspection::of(&stores.component(&name).await?)
             .map_err(|error| coffer_bundle::StoreError::Load { plugin: name.clone(), error })?;
         let used: Vec<&str> = stores
             .config()
@@ -90,8 +103,8 @@ fn need(need: Need) -> &'static str {
     }
 }
 
-fn inspect(global: &Global, stores: &Stores, plugin: &str) -> anyhow::Result<()> {
-    let bytes = component(stores, plugin)?;
+async fn inspect(global: &Global, stores: &Stores, plugin: &str) -> anyhow::Result<()> {
+    let bytes = component(stores, plugin).await?;
     let inspection = Inspection::of(&bytes)
         .map_err(|error| coffer_bundle::StoreError::Load { plugin: plugin.to_owned(), error })?;
     let manifest = &inspection.manifest;
@@ -201,7 +214,7 @@ async fn grants(
         Some(_) | None => Map::new(),
     };
     let plugin = entry.map_or(plugin, |entry| entry.plugin.as_str());
-    let bytes = component(stores, plugin)?;
+    let bytes = component(stores, plugin).await?;
     let inspection = Inspection::of(&bytes)
         .map_err(|error| coffer_bundle::StoreError::Load { plugin: plugin.to_owned(), error })?;
     let kinds: BTreeSet<(&str, bool)> = inspection
@@ -235,11 +248,12 @@ async fn grants(
 }
 
 /// The bytes of a plugin: one that the configuration could name, or a file from here.
-fn component(stores: &Stores, plugin: &str) -> anyhow::Result<Vec<u8>> {
-    let is_file = plugin.contains('/') || plugin.ends_with(".wasm");
+async fn component(stores: &Stores, plugin: &str) -> anyhow::Result<Vec<u8>> {
+    let is_file =
+        (plugin.contains('/') || plugin.ends_with(".wasm")) && !plugin.starts_with(IN_REGISTRY);
     match is_file {
         true => given::read_file(std::path::Path::new(plugin)),
-        false => Ok(stores.component(plugin)?.into_owned()),
+        false => Ok(stores.component(plugin).await?.into_owned()),
     }
 }
 

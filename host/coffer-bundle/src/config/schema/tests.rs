@@ -1,4 +1,4 @@
-use super::super::file::{File, IGNORED, StorageSection, StoreSection, USED};
+use super::super::file::{File, IGNORED, RegistrySection, StorageSection, StoreSection, USED};
 use super::super::storage::StorageSettings;
 use super::super::{Config, context};
 use super::schema;
@@ -44,6 +44,7 @@ fn the_schema_has_the_keys_that_are_read() {
     check("settings", top::<File>());
     check("store", top::<StoreSection>());
     check("storage", top::<StorageSection>());
+    check("registry", top::<RegistrySection>());
     check("signer", known::<File>(|unknown| json!({ "signers": [unknown] })));
     check("storage-config", top::<StorageSettings>());
     check("dependencies", known::<File>(|unknown| json!({ "dependencies": unknown })));

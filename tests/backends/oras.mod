@@ -1,0 +1,5 @@
+module oras.local
+
+go 1.26.7
+
+require oras.land/oras v1.3.6
