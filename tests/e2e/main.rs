@@ -11,6 +11,7 @@
               theirs"
 )]
 
+mod author;
 mod bad_config;
 mod bad_input;
 mod bundles;

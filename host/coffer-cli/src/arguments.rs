@@ -50,7 +50,11 @@ pub(crate) struct Global {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
+    /// A page for people; of `plugins inspect`
+    Html,
     Json,
+    /// What is found, for tools that collect it; of `plugins inspect`
+    Sarif,
     Text,
     Yaml,
 }
@@ -314,6 +318,10 @@ pub(crate) enum Sets {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Plugins {
+    /// Make a component of a plugin's crate, and show what it can do and imports
+    Build(Build),
+    /// Make a crate for a new plugin, with tests, in a new directory
+    New(New),
     /// List the bundled plugins, and those that the configuration names
     List,
     /// Show what a plugin can do, what it asks for and what it imports; nothing of it runs
@@ -329,6 +337,38 @@ pub(crate) enum Plugins {
         #[arg(long = "set", value_name = "NAME=VALUE")]
         settings: Vec<String>,
     },
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Build {
+    /// The directory of the crate
+    #[arg(value_name = "DIR", default_value = ".", value_hint = ValueHint::DirPath)]
+    pub(crate) directory: PathBuf,
+    /// The profile of cargo's
+    #[arg(long, value_name = "NAME", default_value = "release")]
+    pub(crate) profile: String,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct New {
+    /// The plugin's name, which the directory and the crate get as well
+    pub(crate) name: String,
+    /// What it begins with
+    #[arg(long, value_enum, default_value_t = Template::Minimal)]
+    pub(crate) template: Template,
+    /// A checkout of the SDK, or of coffer, in the place of the published SDK
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) sdk: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Template {
+    /// Keeps secrets in files
+    Fs,
+    /// Keeps secrets in a service over HTTP
+    Http,
+    /// Resolves secrets from variables
+    Minimal,
 }
 
 #[derive(Debug, Subcommand)]

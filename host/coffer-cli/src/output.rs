@@ -1,6 +1,7 @@
 //! What is printed: results on standard output, errors on standard error. The only place that prints.
 
 use crate::arguments::Format;
+use crate::commands::BuildError;
 use crate::given::{Place, Usage};
 use crate::misread::Misread;
 use anyhow::Context as _;
@@ -29,7 +30,8 @@ pub(crate) fn result(
 ) -> anyhow::Result<()> {
     let printed = match format {
         Format::Json => serde_json::to_string_pretty(value).context("cannot write JSON")? + "\n",
-        Format::Text => text(),
+        // The former two are refused with the command line, but where the command prints them itself.
+        Format::Html | Format::Sarif | Format::Text => text(),
         Format::Yaml => {
             let text = serde_saphyr::to_string(value).context("cannot write YAML")?;
             text.trim_end().to_owned() + "\n"
@@ -80,7 +82,8 @@ pub(crate) fn table(heading: &[&str], rows: &[Vec<String>]) -> String {
     text
 }
 
-fn escaped(cell: &str) -> String {
+/// A text without what could move the cursor or turn the direction of a line.
+pub(crate) fn escaped(cell: &str) -> String {
     let deceives = |character: char| {
         character.is_control()
             || matches!(character, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
@@ -124,7 +127,7 @@ pub(crate) fn failure(error: &anyhow::Error, format: Format) -> ExitCode {
             let value = json!({ "error": message, "fault": blame.to_string(), "next": next });
             writeln!(stderr, "{value}")
         }
-        Format::Text | Format::Yaml => {
+        Format::Html | Format::Sarif | Format::Text | Format::Yaml => {
             writeln!(stderr, "error: {message}\nfault: {blame}\nnext: {}", next.trim_end())
         }
     };
@@ -193,6 +196,7 @@ fn explained(error: &anyhow::Error) -> Option<&dyn Explain> {
         };
     }
     first!(
+        BuildError,
         CallError,
         ConfigError,
         DriverError,

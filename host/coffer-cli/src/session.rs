@@ -180,7 +180,7 @@ pub(crate) fn path() -> Option<OsString> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is where the environment is read")]
-fn variable(name: &str) -> Option<String> {
+pub(crate) fn variable(name: &str) -> Option<String> {
     env::var(name).ok()
 }
 
