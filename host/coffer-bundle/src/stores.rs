@@ -1,9 +1,14 @@
 //! The stores of a configuration, each opened when it is first needed.
 
+mod locking;
+
+pub use locking::{Locking, Upgrade};
+
 use crate::config::{Config, ConfigError, Storage, StoreEntry};
+use crate::lock::{Lock, LockError};
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
-use coffer_host::grants::{Grants, Reference, Source};
+use coffer_host::grants::{Reference, Source};
 use coffer_host::{
     Blame, CallError, Explain, Granted, Host, Isolation, LoadError, OpenError, Plugin, Secret,
     Store, StoreConfig, limits,
@@ -33,16 +38,24 @@ pub struct Bundled {
 pub struct Stores {
     host: Host,
     config: Config,
+    lock: Option<Lock>,
     bundled: &'static [Bundled],
     base: PathBuf,
     opened: Mutex<BTreeMap<String, Store>>,
 }
 
 impl Stores {
-    /// The stores of `config`. Plugins that are files are found from `base`, coffer's own directory.
+    /// The stores of `config`. Plugins that are files are found from `base`, coffer's own directory. With a `lock`,
+    /// nothing but what is in it runs, and what comes with the program.
     #[must_use]
-    pub fn new(host: Host, config: Config, bundled: &'static [Bundled], base: &Path) -> Self {
-        Self { host, config, bundled, base: base.to_owned(), opened: Mutex::default() }
+    pub fn new(
+        host: Host,
+        config: Config,
+        lock: Option<Lock>,
+        bundled: &'static [Bundled],
+        base: &Path,
+    ) -> Self {
+        Self { host, config, lock, bundled, base: base.to_owned(), opened: Mutex::default() }
     }
 
     /// The configuration.
@@ -118,9 +131,13 @@ impl Stores {
         let settings = self.settings(&entry).await?;
         let (plugin, ours) = self.plugin(&entry.plugin, entry.isolation)?;
         let grants = match (entry.grants.clone(), ours) {
-            (Some(grants), _) => Granted::Only(grants),
+            (Some(grants), true) => Granted::Only(grants),
             (None, true) => Granted::AsAsked,
-            (None, false) => Granted::Only(Grants::default()),
+            (grants, false) => {
+                let grants = grants.unwrap_or_default();
+                self.check_grants(name, &entry.plugin, &grants)?;
+                Granted::Only(grants)
+            }
         };
         let config = StoreConfig { settings, grants, limits: entry.limits };
         let store = self
@@ -151,6 +168,8 @@ impl Stores {
         };
         match self.file(plugin)? {
             Some(bytes) => {
+                // These bytes and no others are what runs, and nothing looks at them before.
+                self.check_file(plugin, &bytes)?;
                 let isolation = isolation.unwrap_or_else(|| self.usual_isolation(plugin, false));
                 Ok((load(&bytes, isolation)?, false))
             }
@@ -312,6 +331,18 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
+    /// The file of a plugin is not the one that is locked.
+    #[error(
+        "the plugin {plugin} has the digest {found}, and coffer.lock has {locked}, so it does not run"
+    )]
+    Changed {
+        /// The plugin.
+        plugin: String,
+        /// The digest that is locked.
+        locked: String,
+        /// The digest that it has.
+        found: String,
+    },
     /// Its settings cannot be filled in.
     #[error("the store `{store}` cannot be opened: {error}")]
     Config {
@@ -327,6 +358,23 @@ pub enum StoreError {
         plugin: String,
         /// Why.
         error: LoadError,
+    },
+    /// The lock cannot be used.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// Something is wider than what was agreed to.
+    #[error("{what}: {}", wider.join("; "))]
+    NotAgreed {
+        /// What.
+        what: String,
+        /// What is more, each in words.
+        wider: Vec<String>,
+    },
+    /// There is a lock, and this is not in it.
+    #[error("{what} is not in coffer.lock, and nothing runs that is not")]
+    NotLocked {
+        /// The plugin or the store.
+        what: String,
     },
     /// There is no such plugin.
     #[error("there is no plugin `{plugin}`; bundled are {}", known.join(", "))]
@@ -378,6 +426,14 @@ pub enum StoreError {
         /// Why.
         error: Box<CallError>,
     },
+    /// The file of a plugin cannot be put into its place.
+    #[error("cannot write the plugin {}: {source}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system says.
+        source: io::Error,
+    },
 }
 
 impl Explain for StoreError {
@@ -385,17 +441,34 @@ impl Explain for StoreError {
         match self {
             Self::Config { error, .. } => error.blame(),
             Self::Load { error, .. } => error.blame(),
+            Self::Lock(error) => error.blame(),
             Self::NoStore { .. } => Blame::Requester,
             Self::Open { error, .. } => error.blame(),
             Self::Secret { error, .. } => error.blame(),
-            Self::NoPlugin { .. } | Self::Read { .. } | Self::Registry { .. } => Blame::Operator,
+            Self::Changed { .. }
+            | Self::NoPlugin { .. }
+            | Self::NotAgreed { .. }
+            | Self::NotLocked { .. }
+            | Self::Read { .. }
+            | Self::Registry { .. }
+            | Self::Write { .. } => Blame::Operator,
         }
     }
 
     fn next(&self) -> String {
         match self {
+            Self::Changed { .. } => "put back the file that is locked; or, if it is to be another version, have `coffer \
+                                     plugins upgrade STORE FILE` show what is different, and agree to it"
+                .into(),
             Self::Config { error, .. } => error.next(),
             Self::Load { error, .. } => error.next(),
+            Self::Lock(error) => error.next(),
+            Self::NotAgreed { .. } => "take it out of the configuration, or the file; or agree to it, with `coffer plugins \
+                                       lock --accept` or `coffer plugins upgrade --accept`"
+                .into(),
+            Self::NotLocked { .. } => "look at the plugin with `coffer plugins inspect`, and add what is configured with \
+                                       `coffer plugins lock --accept`"
+                .into(),
             Self::NoPlugin { .. } => {
                 "name a bundled plugin, or the file of one by its path, in the configuration file".into()
             }
@@ -411,6 +484,7 @@ impl Explain for StoreError {
                 "download the plugin, and name its file in the configuration file".into()
             }
             Self::Secret { error, .. } => error.next(),
+            Self::Write { .. } => "see to it that coffer can write there; until then the plugin does not run".into(),
         }
     }
 }

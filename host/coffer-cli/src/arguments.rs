@@ -320,6 +320,14 @@ pub(crate) enum Sets {
 pub(crate) enum Plugins {
     /// Make a component of a plugin's crate, and show what it can do and imports
     Build(Build),
+    /// Write down which plugins are configured and what they are granted, so that no others run
+    Lock {
+        /// Agree to what is wider than what is locked
+        #[arg(long)]
+        accept: bool,
+    },
+    /// Show what another version of a locked plugin is and asks for, and put it into its place
+    Upgrade(Upgrade),
     /// Make a crate for a new plugin, with tests, in a new directory
     New(New),
     /// List the bundled plugins, and those that the configuration names
@@ -347,6 +355,18 @@ pub(crate) struct Build {
     /// The profile of cargo's
     #[arg(long, value_name = "NAME", default_value = "release")]
     pub(crate) profile: String,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Upgrade {
+    /// A store of the configuration, or the plugin as it is called there
+    pub(crate) name: String,
+    /// The other version: the path of a component
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) file: PathBuf,
+    /// Agree to what is wider
+    #[arg(long)]
+    pub(crate) accept: bool,
 }
 
 #[derive(Args, Debug)]

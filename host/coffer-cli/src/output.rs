@@ -11,7 +11,9 @@ use coffer_bundle::driver::DriverError;
 use coffer_bundle::name::NameError;
 use coffer_bundle::porter::PorterError;
 use coffer_bundle::sets::SetError;
-use coffer_bundle::{HomeError, LedgerError, PackageError, RunFailure, SpoolError, StoreError};
+use coffer_bundle::{
+    HomeError, LedgerError, LockError, PackageError, RunFailure, SpoolError, StoreError,
+};
 use coffer_host::grants::ReferenceError;
 use coffer_host::{Blame, CallError, Explain, LoadError, OpenError};
 use serde_json::{Value, json};
@@ -203,6 +205,7 @@ fn explained(error: &anyhow::Error) -> Option<&dyn Explain> {
         HomeError,
         LedgerError,
         LoadError,
+        LockError,
         NameError,
         OpenError,
         PackageError,

@@ -3,21 +3,21 @@
 
 use crate::BUNDLED;
 use crate::arguments::{Global, Namespace};
-use crate::given::{self, Usage};
+use crate::given::{self, Place, Usage};
 use anyhow::Context as _;
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use coffer_bundle::config::{Config, ConfigError, StorageEntry, StorageKind, Verbosity};
 use coffer_bundle::document::{self, Format};
 use coffer_bundle::driver::Scratch;
-use coffer_bundle::{Home, Ledger, Spool, Stores};
+use coffer_bundle::{Home, LOCK_FILE, Ledger, Lock, Spool, Stores};
 use coffer_host::Host;
 use coffer_host::audit::JsonLines;
 use coffer_host::worker::Program;
 use std::collections::BTreeMap;
 use std::env;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// coffer's own directory and its configuration.
 pub(crate) struct Session {
@@ -95,7 +95,23 @@ impl Session {
             host = host.workers(program.clone());
         }
         let host = host.build()?;
-        Ok(Stores::new(host, self.config.clone(), BUNDLED, self.home.path()))
+        let lock = Lock::read(&self.lock_directory()?)?;
+        Ok(Stores::new(host, self.config.clone(), lock, BUNDLED, self.home.path()))
+    }
+
+    /// Where `coffer.lock` is, or would be: beside the configuration file.
+    ///
+    /// # Errors
+    ///
+    /// That of the operating system.
+    pub(crate) fn lock_directory(&self) -> anyhow::Result<Dir> {
+        let path = match &self.config_path {
+            Some(path) => std::path::absolute(path)?,
+            None => self.home.path().join(LOCK_FILE),
+        };
+        let parent = path.parent().unwrap_or(Path::new("/"));
+        Dir::open_ambient_dir(parent, ambient_authority())
+            .with_context(|| Place(format!("cannot open {}", parent.display())))
     }
 
     /// The ledger.

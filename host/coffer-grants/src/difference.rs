@@ -51,8 +51,9 @@ impl Edition<'_> {
             .extend(now.difference(&before).map(|name| format!("it can {}", verbs(name))));
         let gone = before.difference(&now).map(|name| format!("it can no longer {}", verbs(name)));
         difference.narrower.extend(gone);
-        self.settings_since(earlier, &mut difference);
-        match settings {
+        let shown = self.settings_since(earlier, &mut difference);
+        // A credential that is shown to the plugin could be a part of what it asks for, and so of these texts.
+        match settings.filter(|_| !shown) {
             Some(settings) => self.asks_since(earlier, settings, &mut difference),
             None if self.manifest.asks() == earlier.manifest.asks()
                 && self.manifest.declares_as(earlier.manifest) => {}
@@ -65,15 +66,20 @@ impl Edition<'_> {
         difference
     }
 
-    /// A credential stays in the host, by whatever name an operator gave it. The plugin is shown anything else.
-    fn settings_since(&self, earlier: &Edition<'_>, difference: &mut Difference) {
+    /// A credential stays in the host, by whatever name an operator gave it, and the plugin is shown anything else. Says
+    /// whether one became the other.
+    fn settings_since(&self, earlier: &Edition<'_>, difference: &mut Difference) -> bool {
+        let mut shown = false;
         let (now, before) = (names(self.manifest), names(earlier.manifest));
         for (name, credential) in &now {
             match before.iter().find(|(other, _)| other == name) {
-                Some((_, true)) if !credential => difference.wider.push(format!(
-                    "it is shown the setting {}, which was a credential that stays in the host",
-                    escape(name)
-                )),
+                Some((_, true)) if !credential => {
+                    shown = true;
+                    difference.wider.push(format!(
+                        "it is shown the setting {}, which was a credential that stays in the host",
+                        escape(name)
+                    ));
+                }
                 Some(_) => {}
                 None => difference.other.push(format!("it has the setting {}", escape(name))),
             }
@@ -83,6 +89,7 @@ impl Edition<'_> {
         {
             difference.other.push(format!("it no longer has the setting {}", escape(name)));
         }
+        shown
     }
 
     fn asks_since(
@@ -284,13 +291,22 @@ mod tests {
         let none = json!({});
         let (kept, shown) = (Version::new(&token(true), &none), Version::new(&token(false), &none));
         let told = "it is shown the setting token, which was a credential that stays in the host";
-        check(&kept, &shown, &none, &[told], &[]);
+        let untold = "its settings or what it asks for are others, and cannot be compared, because settings of the store \
+                      are secrets";
+        check(&kept, &shown, &none, &[told, untold], &[]);
         check(&shown, &kept, &none, &[], &[]);
         let alias = json!({ "other": { "type": "string", "aliases": ["token"] } });
-        check(&kept, &Version::new(&alias, &none), &none, &[told], &[]);
+        check(&kept, &Version::new(&alias, &none), &none, &[told, untold], &[]);
         let alias =
             json!({ "key": { "type": "string", "credential": true, "aliases": ["token"] } });
-        check(&Version::new(&alias, &none), &shown, &none, &[told], &[]);
+        check(&Version::new(&alias, &none), &shown, &none, &[told, untold], &[]);
+        // The value is in no text of this, where the new version asks for it to be.
+        let asks =
+            json!({ "http": [{ "url": "https://evil.example/{{token}}", "methods": ["GET"] }] });
+        let asking = Version::new(&token(false), &asks);
+        let found =
+            asking.edition().since(&kept.edition(), json!({ "token": "hunter2" }).as_object());
+        assert!(!format!("{found:?}").contains("hunter2"), "{found:?}");
         let found = shown.edition().since(&Version::new(&none, &none).edition(), None);
         assert_eq!(found.other, ["it has the setting token"]);
     }

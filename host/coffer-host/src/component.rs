@@ -136,7 +136,8 @@ impl Inspection {
 }
 
 /// `sha256:` and the digest of `bytes` in hexadecimal.
-pub(crate) fn digest_of(bytes: &[u8]) -> String {
+#[must_use]
+pub fn digest_of(bytes: &[u8]) -> String {
     let mut text = String::from("sha256:");
     for byte in digest::digest(&digest::SHA256, bytes).as_ref() {
         let _ = write!(text, "{byte:02x}");

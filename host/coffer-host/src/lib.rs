@@ -33,7 +33,7 @@ pub mod worker;
 pub use advisory::{Advisories, Advisory, ENGINE_VERSION, Effect};
 pub use coffer_grants as grants;
 pub use coffer_grants::{Blame, Explain};
-pub use component::{Capabilities, Import, Inspection, Need};
+pub use component::{Capabilities, Import, Inspection, Need, digest_of};
 pub use entry_point::{EntryPoint, Files, FilesError, Finished, Run, RunError};
 pub use error::{CallError, Cause, Incident, LoadError, LoginFault, OpenError};
 pub use gate::{Dns, SystemDns, TlsFault, certificate_authorities};

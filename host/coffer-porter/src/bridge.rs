@@ -5,7 +5,7 @@ use crate::message::{CreateRequest, Empty, ResolveRequest, ResolveResponse};
 use crate::section::{Section, SectionError};
 use coffer_bundle::config::{Config, ConfigError};
 use coffer_bundle::document::{self, Format};
-use coffer_bundle::{Bundled, Home, HomeError, StoreError, Stores};
+use coffer_bundle::{Bundled, Home, HomeError, Lock, LockError, StoreError, Stores};
 use coffer_host::audit::JsonLines;
 use coffer_host::grants::{Reference, ReferenceError};
 use coffer_host::worker::Program;
@@ -49,6 +49,8 @@ enum Unready {
     Home(#[from] HomeError),
     #[error(transparent)]
     Load(#[from] LoadError),
+    #[error(transparent)]
+    Lock(#[from] LockError),
     #[error(
         "neither `home` in the plugin's `config` section nor COFFER_HOME nor HOME says where coffer's directory is"
     )]
@@ -69,6 +71,7 @@ impl Unready {
             Self::Config { error, .. } => error.next(),
             Self::Home(error) => error.next(),
             Self::Load(error) => error.next(),
+            Self::Lock(error) => error.next(),
             Self::NoHome => "set one of them".into(),
             Self::NoSection => {
                 "close the plugin's standard input once the section is written".into()
@@ -148,7 +151,8 @@ impl Bridge {
             .user_home(self.user_home().unwrap_or_else(|| PathBuf::from("/")))
             .compiled_code(home.private("cache")?, &*home.key("cache")?)
             .build()?;
-        let stores = Stores::new(host, config, self.surroundings.bundled, home.path());
+        let stores =
+            Stores::new(host, config, Lock::of(&home)?, self.surroundings.bundled, home.path());
         Ok(stores.open(&self.name).await?)
     }
 

@@ -2,6 +2,7 @@
 
 mod build;
 mod inspect;
+mod lock;
 mod new;
 mod page;
 
@@ -30,6 +31,8 @@ pub(super) async fn run(global: &Global, command: Plugins) -> anyhow::Result<()>
         // Authors need no directory of coffer's.
         Plugins::Build(asked) => build::run(global, &asked),
         Plugins::New(asked) => new::run(global, &asked, BUNDLED),
+        Plugins::Lock { accept } => lock::run(global, accept),
+        Plugins::Upgrade(asked) => lock::upgrade(global, &asked),
         Plugins::List => list(global, &stores()?),
         Plugins::Inspect { plugin } => inspect::run(global, &stores()?, &plugin),
         Plugins::Grants { plugin, settings } => {
