@@ -31,7 +31,7 @@ pub(crate) fn result(
     text: impl FnOnce() -> String,
 ) -> anyhow::Result<()> {
     let printed = match format {
-        Format::Json => serde_json::to_string_pretty(value).context("cannot write JSON")? + "\n",
+        Format::Json => json_text(value)? + "\n",
         // The former two are refused with the command line, but where the command prints them itself.
         Format::Html | Format::Sarif | Format::Text => text(),
         Format::Yaml => {
@@ -84,13 +84,26 @@ pub(crate) fn table(heading: &[&str], rows: &[Vec<String>]) -> String {
     text
 }
 
+/// JSON in which no text of a stranger's acts on the terminal that it is shown on. What machines read is the same.
+fn json_text(value: &Value) -> anyhow::Result<String> {
+    let plain = serde_json::to_string_pretty(value).context("cannot write JSON")?;
+    let mut text = String::with_capacity(plain.len());
+    for character in plain.chars() {
+        // What is a control within a text is escaped already; line breaks are between texts.
+        if character != '\n' && deceives(character) {
+            let mut units = [0; 2];
+            for unit in character.encode_utf16(&mut units) {
+                text += &format!("\\u{unit:04x}");
+            }
+        } else {
+            text.push(character);
+        }
+    }
+    Ok(text)
+}
+
 /// A text without what could move the cursor or turn the direction of a line.
 pub(crate) fn escaped(cell: &str) -> String {
-    let deceives = |character: char| {
-        character.is_control()
-            || matches!(character, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
-            || matches!(character, '\u{2060}'..='\u{206f}' | '\u{feff}')
-    };
     let mut text = String::new();
     for character in cell.chars() {
         if deceives(character) {
@@ -100,6 +113,12 @@ pub(crate) fn escaped(cell: &str) -> String {
         }
     }
     text
+}
+
+fn deceives(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
+        || matches!(character, '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// A moment, as people and machines read it.
@@ -230,6 +249,15 @@ mod tests {
         for part in ["error: ", "src/main.rs:7\nfault: host\n", "\nnext: "] {
             assert!(told.contains(part), "{told}");
         }
+    }
+
+    #[test]
+    fn json_takes_no_terminal_over_and_says_the_same() {
+        let value = json!({ "a\u{202e}": ["\u{9b}2J\u{7f}\n\u{1b}", "\u{e4}\u{1f511}"] });
+        let text = json_text(&value).unwrap();
+        assert!(!text.contains(['\u{202e}', '\u{9b}', '\u{7f}', '\u{1b}']), "{text}");
+        assert!(text.contains("\\u202e") && text.contains('\u{e4}'), "{text}");
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
     }
 
     #[test]

@@ -66,11 +66,18 @@ struct Risks(Vec<Risk>);
 
 impl Risks {
     fn grave(&mut self, rule: &'static str, text: String) {
-        self.0.push(Risk { rule, grave: true, text });
+        self.add(Risk { rule, grave: true, text });
     }
 
     fn usual(&mut self, rule: &'static str, text: String) {
-        self.0.push(Risk { rule, grave: false, text });
+        self.add(Risk { rule, grave: false, text });
+    }
+
+    /// What several grants have in common is said once.
+    fn add(&mut self, risk: Risk) {
+        if !self.0.contains(&risk) {
+            self.0.push(risk);
+        }
     }
 
     fn directory(&mut self, directory: &Value) {
@@ -84,19 +91,16 @@ impl Risks {
     }
 
     fn http(&mut self, http: &Value) {
-        let url = http["url"].as_str().unwrap_or_default();
-        let (shown, methods) = (word(&http["url"]), words(&http["methods"], ", "));
-        let whole = match url.split_once("{{").and_then(|(before, rest)| {
-            // What stands before it is a part of the path, and the host is named.
+        let url = without_conditions(http["url"].as_str().unwrap_or_default());
+        let (shown, methods) = (text::escape(url), words(&http["methods"], ", "));
+        let sends = format!("it asks to send {methods} requests to {shown}");
+        let host = url.split_once("{{").and_then(|(before, rest)| {
+            // With three slashes before it, it is a part of the path, and the host is named.
             (before.matches('/').count() < 3).then(|| rest.split("}}").next())?
-        }) {
-            Some(setting) => format!(
-                "it asks to send {methods} requests to {shown}, whose host is the setting {}",
-                text::escape(setting.trim())
-            ),
-            None => format!("it asks to send {methods} requests to {shown}"),
-        };
-        self.usual("sends-requests", whole);
+        });
+        let by = host
+            .map(|setting| format!(", whose host is the setting {}", text::escape(setting.trim())));
+        self.usual("sends-requests", sends + &by.unwrap_or_default());
         if url.starts_with("http://") {
             self.grave("clear-requests", format!("requests to {shown} are not encrypted"));
         }
@@ -106,10 +110,16 @@ impl Risks {
             );
             self.grave("wide-host", wide);
         }
-        if !matches!(&http["private-addresses"], Value::Null | Value::Bool(false)) {
-            let private =
-                format!("requests to {shown} may go to this machine and to private networks");
-            self.grave("private-addresses", private);
+        match &http["private-addresses"] {
+            Value::Null | Value::Bool(false) => {}
+            Value::String(_) => self.usual(
+                "private-addresses",
+                "its requests may go to this machine and to private networks if its settings say so".into(),
+            ),
+            _ => {
+                let private = format!("requests to {shown} may go to this machine and to private networks");
+                self.grave("private-addresses", private);
+            }
         }
         let headers = http["headers"].as_object().into_iter().flatten();
         for (name, source) in headers {
@@ -129,15 +139,21 @@ impl Risks {
     /// A credential that the host adds. One that it is told where to find by the plugin's author, and not by the
     /// operator, is grave.
     fn credential(&mut self, what: &str, source: &Value, url: &str) {
-        let adds = |from: String| format!("the host adds {what} from {from} to requests to {url}");
         for (key, kind) in [("env", "its environment variable"), ("file", "the file")] {
             if let Some(place) = source.get(key) {
-                self.grave("adds-credentials", adds(format!("{kind} {}", word(place))));
+                let place = word(place);
+                self.grave(
+                    "adds-credentials",
+                    format!("the host adds {what} from {kind} {place} to requests to {url}"),
+                );
             }
         }
         if let Some(setting) = source.get("setting") {
-            let from = format!("the setting {}, which the plugin does not see,", word(setting));
-            self.usual("adds-credentials", adds(from));
+            let setting = word(setting);
+            let adds = format!(
+                "the host adds {what} from the setting {setting}, which the plugin does not see"
+            );
+            self.usual("adds-credentials", adds);
         }
     }
 
@@ -159,7 +175,7 @@ impl Risks {
                     );
                     // Toolchains of some languages import all of WASI.
                     let drags = name.starts_with("wasi:");
-                    self.0.push(Risk { rule: "not-asked", grave: !drags, text });
+                    self.add(Risk { rule: "not-asked", grave: !drags, text });
                 }
                 (true, None) => {
                     let text =
@@ -179,6 +195,18 @@ fn entries<'a>(asks: &'a Map<String, Value>, kind: &str) -> Vec<&'a Value> {
         Some(Value::Array(entries)) => entries.iter().collect(),
         Some(whole) => vec![whole],
     }
+}
+
+/// A template without the conditions that it begins with.
+fn without_conditions(mut template: &str) -> &str {
+    for condition in ["{{when ", "{{unless "] {
+        while let Some((_, rest)) =
+            template.strip_prefix(condition).and_then(|rest| rest.split_once("}}"))
+        {
+            template = rest;
+        }
+    }
+    template
 }
 
 /// A value of the manifest, for people.
@@ -310,6 +338,20 @@ mod tests {
             &[("private-addresses", true, "private networks"), sends],
         );
         check(&with("private-addresses", json!(false)), &[HTTP], &[sends]);
+        let by_setting = ("private-addresses", false, "if its settings say so");
+        check(&with("private-addresses", json!("{{address}}")), &[HTTP], &[sends, by_setting]);
+        let mut twice = with("headers", json!({ "x-key": { "setting": "token" } }));
+        twice["http"][1] = twice["http"][0].clone();
+        twice["http"][1]["url"] = json!("{{when address x}}{{unless names}}{{address}}/v2");
+        check(
+            &twice,
+            &[HTTP],
+            &[
+                sends,
+                ("adds-credentials", false, "x-key"),
+                ("sends-requests", false, "to {{address}}/v2, whose host is the setting address"),
+            ],
+        );
         check(
             &with("headers", json!({ "x-key": { "env": "AWS_SECRET_ACCESS_KEY" } })),
             &[HTTP],
