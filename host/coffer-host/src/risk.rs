@@ -341,8 +341,9 @@ mod tests {
         let by_setting = ("private-addresses", false, "if its settings say so");
         check(&with("private-addresses", json!("{{address}}")), &[HTTP], &[sends, by_setting]);
         let mut twice = with("headers", json!({ "x-key": { "setting": "token" } }));
-        twice["http"][1] = twice["http"][0].clone();
-        twice["http"][1]["url"] = json!("{{when address x}}{{unless names}}{{address}}/v2");
+        let mut again = twice["http"][0].clone();
+        again["url"] = json!("{{when address x}}{{unless names}}{{address}}/v2");
+        twice["http"].as_array_mut().unwrap().push(again);
         check(
             &twice,
             &[HTTP],
