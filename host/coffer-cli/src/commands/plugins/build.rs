@@ -110,7 +110,7 @@ impl Tools {
         // The last one is the crate itself; what it depends on comes before it.
         messages
             .filter_map(|message: Value| component(&message))
-            .last()
+            .next_back()
             .ok_or(BuildError::NoComponent)
     }
 }
