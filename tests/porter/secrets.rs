@@ -85,6 +85,24 @@ fn a_store_has_the_grants_of_the_section_and_no_others() {
 }
 
 #[test]
+fn a_plugin_that_is_not_locked_does_not_run_for_porter_either() {
+    let stage = Stage::new();
+    fs::write(stage.path("home/coffer.lock"), r#"{"version":1,"plugins":{}}"#).unwrap();
+    fs::write(stage.path("home/theirs.wasm"), "").unwrap();
+    let mut host = stage.connected(KINDS[1], "theirs", r#"{"plugin":"./theirs.wasm"}"#);
+    let asked = json!({ "do": "resolve", "name": "secret", "key": "key" });
+    let parts = ["./theirs.wasm is not in coffer.lock", "next: look at the plugin"];
+    host.refused(&asked, "FailedPrecondition", &parts);
+    // What comes with the program is part of it.
+    let mut host = stage.connected(KINDS[1], "filesystem", "");
+    host.create("key", "value");
+    // One that cannot be read lets nothing run.
+    fs::write(stage.path("home/coffer.lock"), "").unwrap();
+    let mut host = stage.connected(KINDS[1], "filesystem", "");
+    host.refused(&asked, "FailedPrecondition", &["coffer.lock cannot be used", "next: "]);
+}
+
+#[test]
 fn what_is_refused_has_a_code_and_says_what_to_do() {
     for kind in KINDS {
         let stage = Stage::new();
