@@ -87,6 +87,7 @@ fn a_store_has_the_grants_of_the_section_and_no_others() {
 #[test]
 fn a_plugin_that_is_not_locked_does_not_run_for_porter_either() {
     let stage = Stage::new();
+    fs::create_dir(stage.path("home")).unwrap();
     fs::write(stage.path("home/coffer.lock"), r#"{"version":1,"plugins":{}}"#).unwrap();
     fs::write(stage.path("home/theirs.wasm"), "").unwrap();
     let mut host = stage.connected(KINDS[1], "theirs", r#"{"plugin":"./theirs.wasm"}"#);
