@@ -62,6 +62,19 @@ fn every_format_says_the_same_and_masks() {
     }
 }
 
+/// Before anything is done whose result could then not be told.
+#[test]
+fn a_format_that_a_command_has_not_is_refused() {
+    let stage = Stage::cold();
+    for format in ["html", "sarif"] {
+        for arguments in [&["plugins", "new", "shelf"][..], &["config", "check"], &["version"]] {
+            let answer = stage.coffer(&[arguments, &["-o", format]].concat());
+            answer.refused(2, "requester", &["prints text, json or yaml"]);
+        }
+    }
+    assert_eq!((stage.hidden("home"), stage.names("work")), (vec![], vec!["bundle".to_owned()]));
+}
+
 #[test]
 fn reveal_shows_values_in_every_format() {
     let stage = stage();

@@ -11,6 +11,7 @@
               theirs"
 )]
 
+mod author;
 mod bad_config;
 mod bad_input;
 mod bundles;
@@ -22,8 +23,10 @@ mod drivers;
 mod faults;
 mod formats;
 mod given;
+mod inspect;
 mod isolation;
 mod killed;
+mod lock;
 mod order;
 mod porter;
 mod power;

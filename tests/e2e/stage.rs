@@ -262,6 +262,12 @@ impl Call {
         self
     }
 
+    /// In this directory, and not in the stage's own.
+    pub(crate) fn within(mut self, directory: PathBuf) -> Self {
+        self.command.current_dir(directory);
+        self
+    }
+
     /// Starts another program in the same surroundings.
     pub(crate) fn instead(mut self, mut command: Command) -> Self {
         command.env_clear().current_dir(self.command.get_current_dir().unwrap());

@@ -98,6 +98,25 @@ fn what_is_required_of_registries_holds_for_a_section_as_well() {
 }
 
 #[test]
+fn a_plugin_that_is_not_locked_does_not_run_for_porter_either() {
+    let stage = Stage::new();
+    fs::create_dir(stage.path("home")).unwrap();
+    fs::write(stage.path("home/coffer.lock"), r#"{"version":1,"plugins":{}}"#).unwrap();
+    fs::write(stage.path("home/theirs.wasm"), "").unwrap();
+    let mut host = stage.connected(KINDS[1], "theirs", r#"{"plugin":"./theirs.wasm"}"#);
+    let asked = json!({ "do": "resolve", "name": "secret", "key": "key" });
+    let parts = ["./theirs.wasm is not in coffer.lock", "next: look at the plugin"];
+    host.refused(&asked, "FailedPrecondition", &parts);
+    // What comes with the program is part of it.
+    let mut host = stage.connected(KINDS[1], "filesystem", "");
+    host.create("key", "value");
+    // One that cannot be read lets nothing run.
+    fs::write(stage.path("home/coffer.lock"), "").unwrap();
+    let mut host = stage.connected(KINDS[1], "filesystem", "");
+    host.refused(&asked, "FailedPrecondition", &["coffer.lock cannot be used", "next: "]);
+}
+
+#[test]
 fn what_is_refused_has_a_code_and_says_what_to_do() {
     for kind in KINDS {
         let stage = Stage::new();

@@ -2,6 +2,7 @@
 //! reached through the handle, so that nothing that is put in its way later leads elsewhere.
 //!
 //! - `config.{yaml,toml,json}` the configuration
+//! - `coffer.lock` which plugins may run
 //! - `ledger.db` the ledger
 //! - `audit.jsonl` who asked which store for what
 //! - `cache/` compiled plugins
@@ -207,6 +208,19 @@ pub(crate) fn write_durably(directory: &Dir, name: &str, bytes: &[u8]) -> io::Re
     let mut file = directory.open_with(name, &options)?;
     file.write_all(bytes)?;
     file.sync_all()
+}
+
+/// Writes a file for its owner only, whole and durably or not at all: whoever reads meanwhile sees the old one.
+pub(crate) fn replace_durably(directory: &Dir, name: &str, bytes: &[u8]) -> io::Result<()> {
+    let mut random = [0; 8];
+    rand::fill(&mut random).map_err(|_| io::Error::other("no random bytes"))?;
+    let unfinished = format!(".{name}.{:016x}", u64::from_be_bytes(random));
+    let written = write_durably(directory, &unfinished, bytes)
+        .and_then(|()| directory.rename(&unfinished, directory, name));
+    if written.is_err() {
+        let _ = directory.remove_file(&unfinished);
+    }
+    written.and_then(|()| sync(directory))
 }
 
 /// Waits until the entries of a directory are on the disk.

@@ -8,6 +8,7 @@ pub mod document;
 pub mod driver;
 mod home;
 mod ledger;
+mod lock;
 pub mod name;
 mod package;
 pub mod porter;
@@ -22,7 +23,10 @@ pub use home::{Home, HomeError};
 pub use ledger::{
     Address, Installation, Kept, KeptSet, Lease, Ledger, LedgerError, Run, State, Status, Table,
 };
+pub use lock::{LOCK_FILE, Lock, LockError, Locked};
 pub use package::{Package, PackageError};
 pub use runner::{Recovered, Recovery, Report, Request, RunFailure, Runner, Step, Streams};
 pub use spool::{Spool, SpoolError};
-pub use stores::{Bundled, Component, HOST, IN_REGISTRY, Registry, StoreError, Stores};
+pub use stores::{
+    Bundled, Component, HOST, IN_REGISTRY, Locking, Registry, StoreError, Stores, Upgrade,
+};

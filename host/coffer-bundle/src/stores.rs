@@ -1,9 +1,14 @@
 //! The stores of a configuration, each opened when it is first needed.
 
+mod locking;
+
+pub use locking::{Locking, Upgrade};
+
 use crate::config::{Config, ConfigError, Storage, StoreEntry};
+use crate::lock::{Lock, LockError};
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
-use coffer_host::grants::{Grants, Reference, Source};
+use coffer_host::grants::{Reference, Source};
 use coffer_host::{
     Blame, CallError, Explain, Granted, Host, Isolation, LoadError, OpenError, Plugin, Secret,
     Store, StoreConfig, limits,
@@ -52,6 +57,7 @@ pub type Component<'a> =
 pub struct Stores {
     host: Host,
     config: Config,
+    lock: Option<Lock>,
     bundled: &'static [Bundled],
     base: PathBuf,
     registry: Option<Box<dyn Registry>>,
@@ -59,11 +65,18 @@ pub struct Stores {
 }
 
 impl Stores {
-    /// The stores of `config`. Plugins that are files are found from `base`, coffer's own directory.
+    /// The stores of `config`. Plugins that are files are found from `base`, coffer's own directory. With a `lock`,
+    /// nothing but what is in it runs, and what comes with the program.
     #[must_use]
-    pub fn new(host: Host, config: Config, bundled: &'static [Bundled], base: &Path) -> Self {
+    pub fn new(
+        host: Host,
+        config: Config,
+        lock: Option<Lock>,
+        bundled: &'static [Bundled],
+        base: &Path,
+    ) -> Self {
         let (base, registry) = (base.to_owned(), None);
-        Self { host, config, bundled, base, registry, opened: Mutex::default() }
+        Self { host, config, lock, bundled, base, registry, opened: Mutex::default() }
     }
 
     /// The same with plugins from a registry.
@@ -145,9 +158,13 @@ impl Stores {
         let settings = self.settings(&entry).await?;
         let (plugin, ours) = self.plugin(&entry.plugin, entry.isolation).await?;
         let grants = match (entry.grants.clone(), ours) {
-            (Some(grants), _) => Granted::Only(grants),
+            (Some(grants), true) => Granted::Only(grants),
             (None, true) => Granted::AsAsked,
-            (None, false) => Granted::Only(Grants::default()),
+            (grants, false) => {
+                let grants = grants.unwrap_or_default();
+                self.check_grants(name, &entry.plugin, &grants)?;
+                Granted::Only(grants)
+            }
         };
         let config = StoreConfig { settings, grants, limits: entry.limits };
         let store = self
@@ -178,6 +195,8 @@ impl Stores {
         };
         match self.file(plugin).await? {
             Some(bytes) => {
+                // These bytes and no others are what runs, and nothing looks at them before.
+                self.check_file(plugin, &bytes)?;
                 let isolation = isolation.unwrap_or_else(|| self.usual_isolation(plugin, false));
                 Ok((load(&bytes, isolation)?, false))
             }
@@ -346,6 +365,18 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
+    /// The file of a plugin is not the one that is locked.
+    #[error(
+        "the plugin {plugin} has the digest {found}, and coffer.lock has {locked}, so it does not run"
+    )]
+    Changed {
+        /// The plugin.
+        plugin: String,
+        /// The digest that is locked.
+        locked: String,
+        /// The digest that it has.
+        found: String,
+    },
     /// Its settings cannot be filled in.
     #[error("the store `{store}` cannot be opened: {error}")]
     Config {
@@ -362,6 +393,23 @@ pub enum StoreError {
         /// Why.
         error: LoadError,
     },
+    /// The lock cannot be used.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// Something is wider than what was agreed to.
+    #[error("{what}: {}", wider.join("; "))]
+    NotAgreed {
+        /// What.
+        what: String,
+        /// What is more, each in words.
+        wider: Vec<String>,
+    },
+    /// There is a lock, and this is not in it.
+    #[error("{what} is not in coffer.lock, and nothing runs that is not")]
+    NotLocked {
+        /// The plugin or the store.
+        what: String,
+    },
     /// There is no such plugin.
     #[error("there is no plugin `{plugin}`; bundled are {}", known.join(", "))]
     NoPlugin {
@@ -373,6 +421,14 @@ pub enum StoreError {
     /// The program pulls no plugins.
     #[error("the plugin {plugin} is in a registry, and this program asks none")]
     NoRegistry {
+        /// The reference.
+        plugin: String,
+    },
+    /// A plugin in a registry has its digest in its name.
+    #[error(
+        "the plugin {plugin} is named with its digest, so another version of it is another plugin"
+    )]
+    Pinned {
         /// The reference.
         plugin: String,
     },
@@ -418,6 +474,14 @@ pub enum StoreError {
         /// Why.
         error: Box<CallError>,
     },
+    /// The file of a plugin cannot be put into its place.
+    #[error("cannot write the plugin {}: {source}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system says.
+        source: io::Error,
+    },
 }
 
 impl Explain for StoreError {
@@ -425,18 +489,36 @@ impl Explain for StoreError {
         match self {
             Self::Config { error, .. } => error.blame(),
             Self::Load { error, .. } => error.blame(),
+            Self::Lock(error) => error.blame(),
             Self::NoStore { .. } => Blame::Requester,
             Self::Open { error, .. } => error.blame(),
             Self::Secret { error, .. } => error.blame(),
             Self::Registry { error, .. } => error.blame(),
-            Self::NoPlugin { .. } | Self::NoRegistry { .. } | Self::Read { .. } => Blame::Operator,
+            Self::Changed { .. }
+            | Self::NoPlugin { .. }
+            | Self::NoRegistry { .. }
+            | Self::NotAgreed { .. }
+            | Self::NotLocked { .. }
+            | Self::Pinned { .. }
+            | Self::Read { .. }
+            | Self::Write { .. } => Blame::Operator,
         }
     }
 
     fn next(&self) -> String {
         match self {
+            Self::Changed { .. } => "put back the file that is locked; or, if it is to be another version, have `coffer \
+                                     plugins upgrade STORE FILE` show what is different, and agree to it"
+                .into(),
             Self::Config { error, .. } => error.next(),
             Self::Load { error, .. } => error.next(),
+            Self::Lock(error) => error.next(),
+            Self::NotAgreed { .. } => "take it out of the configuration, or the file; or agree to it, with `coffer plugins \
+                                       lock --accept` or `coffer plugins upgrade --accept`"
+                .into(),
+            Self::NotLocked { .. } => "look at the plugin with `coffer plugins inspect`, and add what is configured with \
+                                       `coffer plugins lock --accept`"
+                .into(),
             Self::NoPlugin { .. } => {
                 "name a bundled plugin, or the file of one by its path, in the configuration file".into()
             }
@@ -451,8 +533,14 @@ impl Explain for StoreError {
             Self::NoRegistry { .. } => {
                 "download the plugin, and name its file in the configuration file".into()
             }
+            Self::Pinned { .. } => {
+                "name the other version in the configuration file, and lock it with `coffer plugins lock`, which shows what \
+                 it asks for"
+                    .into()
+            }
             Self::Registry { error, .. } => error.next(),
             Self::Secret { error, .. } => error.next(),
+            Self::Write { .. } => "see to it that coffer can write there; until then the plugin does not run".into(),
         }
     }
 }

@@ -54,7 +54,11 @@ pub(crate) struct Global {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
+    /// A page for people; of `plugins inspect`
+    Html,
     Json,
+    /// What is found, for tools that collect it; of `plugins inspect`
+    Sarif,
     Text,
     Yaml,
 }
@@ -321,6 +325,18 @@ pub(crate) enum Sets {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Plugins {
+    /// Make a component of a plugin's crate, and show what it can do and imports
+    Build(Build),
+    /// Write down which plugins are configured and what they are granted, so that no others run
+    Lock {
+        /// Agree to what is wider than what is locked
+        #[arg(long)]
+        accept: bool,
+    },
+    /// Show what another version of a locked plugin is and asks for, and put it into its place
+    Upgrade(Upgrade),
+    /// Make a crate for a new plugin, with tests, in a new directory
+    New(New),
     /// List the bundled plugins, and those that the configuration names
     List,
     /// Show what a plugin can do, what it asks for and what it imports; nothing of it runs
@@ -338,6 +354,50 @@ pub(crate) enum Plugins {
     },
     #[command(flatten)]
     Registry(Registry),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Build {
+    /// The directory of the crate
+    #[arg(value_name = "DIR", default_value = ".", value_hint = ValueHint::DirPath)]
+    pub(crate) directory: PathBuf,
+    /// The profile of cargo's
+    #[arg(long, value_name = "NAME", default_value = "release")]
+    pub(crate) profile: String,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Upgrade {
+    /// A store of the configuration, or the plugin as it is called there
+    pub(crate) name: String,
+    /// The other version: the path of a component
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) file: PathBuf,
+    /// Agree to what is wider
+    #[arg(long)]
+    pub(crate) accept: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct New {
+    /// The plugin's name, which the directory and the crate get as well
+    pub(crate) name: String,
+    /// What it begins with
+    #[arg(long, value_enum, default_value_t = Template::Minimal)]
+    pub(crate) template: Template,
+    /// A checkout of the SDK, or of coffer, in the place of the published SDK
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) sdk: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Template {
+    /// Keeps secrets in files
+    Fs,
+    /// Keeps secrets in a service over HTTP
+    Http,
+    /// Resolves secrets from variables
+    Minimal,
 }
 
 #[derive(Debug, Subcommand)]

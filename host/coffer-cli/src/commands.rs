@@ -10,6 +10,8 @@ mod recovery;
 mod secrets;
 mod sets;
 
+pub(crate) use plugins::BuildError;
+
 use crate::arguments::{Arguments, Command, Global, Ledger as LedgerCommand, Porter};
 use crate::given::Place;
 use crate::output;

@@ -79,8 +79,17 @@ pub(crate) fn from_elsewhere(place: &str, name: &str) -> anyhow::Result<Secret> 
 ///
 /// Says which file and what the operating system says.
 pub(crate) fn read_file(path: &Path) -> anyhow::Result<Vec<u8>> {
+    read_file_within(path, limits::ANSWER_BYTES_MAX)
+}
+
+/// Reads a file that was named on the command line and has at most `bytes_max` bytes.
+///
+/// # Errors
+///
+/// Says which file and what the operating system says.
+pub(crate) fn read_file_within(path: &Path, bytes_max: usize) -> anyhow::Result<Vec<u8>> {
     let what = || cannot_read(path);
-    read(open(path).with_context(what)?).with_context(what)
+    read(open(path).with_context(what)?, bytes_max).with_context(what)
 }
 
 /// Reads a component that was named on the command line.
@@ -143,14 +152,14 @@ fn cannot_read(path: &Path) -> Place {
 ///
 /// If it is too long, or no text.
 pub(crate) fn read_stdin() -> anyhow::Result<Vec<u8>> {
-    read(io::stdin().lock()).context("cannot read standard input")
+    read(io::stdin().lock(), limits::ANSWER_BYTES_MAX).context("cannot read standard input")
 }
 
-fn read(reader: impl Read) -> io::Result<Vec<u8>> {
+fn read(reader: impl Read, bytes_max: usize) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    reader.take(limits::ANSWER_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
-    if bytes.len() > limits::ANSWER_BYTES_MAX {
-        let message = format!("it has more than {} bytes", limits::ANSWER_BYTES_MAX);
+    reader.take(bytes_max as u64 + 1).read_to_end(&mut bytes)?;
+    if bytes.len() > bytes_max {
+        let message = format!("it has more than {bytes_max} bytes");
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
     }
     Ok(bytes)

@@ -1,7 +1,7 @@
 //! A command line that cannot be read. clap's own messages quote what was typed; here a word is shown only
 //! where it is the name of a flag, since any other may be a value that stands in the wrong place.
 
-use crate::arguments::{Arguments, Format};
+use crate::arguments::{Arguments, Command, Format, Plugins};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Parser as _, ValueEnum as _};
 
@@ -30,12 +30,28 @@ impl Misread {
 ///
 /// What is wrong, and the format to tell it in.
 pub(crate) fn read() -> Result<Arguments, (Misread, Format)> {
-    Arguments::try_parse().map_err(|error| match error.kind() {
+    let arguments = Arguments::try_parse().map_err(|error| match error.kind() {
         ErrorKind::DisplayHelp
         | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
         | ErrorKind::DisplayVersion => error.exit(),
         _ => (Misread::of(&error), format()),
-    })
+    })?;
+    // Before anything is done that could then not be told.
+    if !prints(&arguments.command, arguments.global.output) {
+        let message = "this command prints text, json or yaml, and no other format".into();
+        return Err((Misread { message, command: "coffer".into() }, Format::Text));
+    }
+    Ok(arguments)
+}
+
+/// Whether the command has results in this format.
+fn prints(command: &Command, format: Format) -> bool {
+    match format {
+        Format::Html | Format::Sarif => {
+            matches!(command, Command::Plugins(Plugins::Inspect { .. }))
+        }
+        Format::Json | Format::Text | Format::Yaml => true,
+    }
 }
 
 /// The format that is asked for, whatever is wrong with the rest.

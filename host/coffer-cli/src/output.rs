@@ -1,6 +1,7 @@
 //! What is printed: results on standard output, errors on standard error. The only place that prints.
 
 use crate::arguments::Format;
+use crate::commands::BuildError;
 use crate::given::{Place, Usage};
 use crate::misread::Misread;
 use anyhow::Context as _;
@@ -10,7 +11,9 @@ use coffer_bundle::driver::DriverError;
 use coffer_bundle::name::NameError;
 use coffer_bundle::porter::PorterError;
 use coffer_bundle::sets::SetError;
-use coffer_bundle::{HomeError, LedgerError, PackageError, RunFailure, SpoolError, StoreError};
+use coffer_bundle::{
+    HomeError, LedgerError, LockError, PackageError, RunFailure, SpoolError, StoreError,
+};
 use coffer_host::grants::ReferenceError;
 use coffer_host::{Blame, CallError, Explain, LoadError, OpenError};
 use coffer_registry::RegistryError;
@@ -29,8 +32,9 @@ pub(crate) fn result(
     text: impl FnOnce() -> String,
 ) -> anyhow::Result<()> {
     let printed = match format {
-        Format::Json => serde_json::to_string_pretty(value).context("cannot write JSON")? + "\n",
-        Format::Text => text(),
+        Format::Json => json_text(value)? + "\n",
+        // The former two are refused with the command line, but where the command prints them itself.
+        Format::Html | Format::Sarif | Format::Text => text(),
         Format::Yaml => {
             let text = serde_saphyr::to_string(value).context("cannot write YAML")?;
             text.trim_end().to_owned() + "\n"
@@ -81,12 +85,26 @@ pub(crate) fn table(heading: &[&str], rows: &[Vec<String>]) -> String {
     text
 }
 
-fn escaped(cell: &str) -> String {
-    let deceives = |character: char| {
-        character.is_control()
-            || matches!(character, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
-            || matches!(character, '\u{2060}'..='\u{206f}' | '\u{feff}')
-    };
+/// JSON in which no text of a stranger's acts on the terminal that it is shown on. What machines read is the same.
+fn json_text(value: &Value) -> anyhow::Result<String> {
+    let plain = serde_json::to_string_pretty(value).context("cannot write JSON")?;
+    let mut text = String::with_capacity(plain.len());
+    for character in plain.chars() {
+        // What is a control within a text is escaped already; line breaks are between texts.
+        if character != '\n' && deceives(character) {
+            let mut units = [0; 2];
+            for unit in character.encode_utf16(&mut units) {
+                text += &format!("\\u{unit:04x}");
+            }
+        } else {
+            text.push(character);
+        }
+    }
+    Ok(text)
+}
+
+/// A text without what could move the cursor or turn the direction of a line.
+pub(crate) fn escaped(cell: &str) -> String {
     let mut text = String::new();
     for character in cell.chars() {
         if deceives(character) {
@@ -96,6 +114,12 @@ fn escaped(cell: &str) -> String {
         }
     }
     text
+}
+
+fn deceives(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
+        || matches!(character, '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// A moment, as people and machines read it.
@@ -125,7 +149,7 @@ pub(crate) fn failure(error: &anyhow::Error, format: Format) -> ExitCode {
             let value = json!({ "error": message, "fault": blame.to_string(), "next": next });
             writeln!(stderr, "{value}")
         }
-        Format::Text | Format::Yaml => {
+        Format::Html | Format::Sarif | Format::Text | Format::Yaml => {
             writeln!(stderr, "error: {message}\nfault: {blame}\nnext: {}", next.trim_end())
         }
     };
@@ -194,12 +218,14 @@ fn explained(error: &anyhow::Error) -> Option<&dyn Explain> {
         };
     }
     first!(
+        BuildError,
         CallError,
         ConfigError,
         DriverError,
         HomeError,
         LedgerError,
         LoadError,
+        LockError,
         NameError,
         OpenError,
         PackageError,
@@ -225,6 +251,15 @@ mod tests {
         for part in ["error: ", "src/main.rs:7\nfault: host\n", "\nnext: "] {
             assert!(told.contains(part), "{told}");
         }
+    }
+
+    #[test]
+    fn json_takes_no_terminal_over_and_says_the_same() {
+        let value = json!({ "a\u{202e}": ["\u{9b}2J\u{7f}\n\u{1b}", "\u{e4}\u{1f511}"] });
+        let text = json_text(&value).unwrap();
+        assert!(!text.contains(['\u{202e}', '\u{9b}', '\u{7f}', '\u{1b}']), "{text}");
+        assert!(text.contains("\\u202e") && text.contains('\u{e4}'), "{text}");
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
     }
 
     #[test]

@@ -12,7 +12,9 @@ use coffer_bundle::config::{
 };
 use coffer_bundle::document::{self, Format};
 use coffer_bundle::driver::Scratch;
-use coffer_bundle::{Component, Home, IN_REGISTRY, Ledger, Registry, Spool, Stores};
+use coffer_bundle::{
+    Component, Home, IN_REGISTRY, LOCK_FILE, Ledger, Lock, Registry, Spool, Stores,
+};
 use coffer_host::audit::JsonLines;
 use coffer_host::worker::Program;
 use coffer_host::{Host, Secret};
@@ -20,7 +22,7 @@ use coffer_registry::{Credentials, OciReference, Place, Registries, RegistryErro
 use std::collections::BTreeMap;
 use std::env;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// coffer's own directory and its configuration.
 pub(crate) struct Session {
@@ -98,11 +100,27 @@ impl Session {
             host = host.workers(program.clone());
         }
         let host = host.build()?;
-        let stores = Stores::new(host, self.config.clone(), BUNDLED, self.home.path());
+        let lock = Lock::read(&self.lock_directory()?)?;
+        let stores = Stores::new(host, self.config.clone(), lock, BUNDLED, self.home.path());
         let default = self.config.default_store();
         let mut entries = self.config.stores.iter().chain([&*default]);
         let pulls = entries.any(|entry| entry.plugin.starts_with(IN_REGISTRY));
         Ok(if pulls { stores.with_registry(Pulls(self.registries()?)) } else { stores })
+    }
+
+    /// Where `coffer.lock` is, or would be: beside the configuration file.
+    ///
+    /// # Errors
+    ///
+    /// That of the operating system.
+    pub(crate) fn lock_directory(&self) -> anyhow::Result<Dir> {
+        let path = match &self.config_path {
+            Some(path) => std::path::absolute(path)?,
+            None => self.home.path().join(LOCK_FILE),
+        };
+        let parent = path.parent().unwrap_or(Path::new("/"));
+        Dir::open_ambient_dir(parent, ambient_authority())
+            .with_context(|| given::Place(format!("cannot open {}", parent.display())))
     }
 
     /// The same, also where no store of the configuration is in a registry.
@@ -233,7 +251,7 @@ pub(crate) fn path() -> Option<OsString> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is where the environment is read")]
-fn variable(name: &str) -> Option<String> {
+pub(crate) fn variable(name: &str) -> Option<String> {
     env::var(name).ok()
 }
 

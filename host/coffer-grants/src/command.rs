@@ -26,6 +26,12 @@ impl ArgvPattern {
         self.0.len() == argv.len() && self.0.iter().zip(argv).all(word)
     }
 
+    /// Whether every argv that `other` covers is covered.
+    pub(crate) fn contains(&self, other: &Self) -> bool {
+        // `*` stands for itself here, and begins with no `-`, as nothing that it covers does.
+        self.covers(&other.0)
+    }
+
     /// Whether it covers one argv and no other.
     pub(crate) fn is_exact(&self) -> bool {
         !self.0.iter().any(|word| word == ANY)

@@ -117,6 +117,11 @@ impl Manifest {
             .map(|(name, setting)| (name.as_str(), setting, self.required.contains(name)))
     }
 
+    /// Whether the settings are declared as `other` declares them.
+    pub(crate) fn declares_as(&self, other: &Self) -> bool {
+        self.settings == other.settings && self.required == other.required
+    }
+
     /// What the plugin asks for, as it wrote it: grants with `{{setting}}` in places.
     #[must_use]
     pub fn asks(&self) -> &Map<String, Value> {

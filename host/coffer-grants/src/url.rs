@@ -3,6 +3,8 @@
 //! Both are read by one strict parser that refuses whatever two parsers could read differently, and
 //! brings the rest into one form. What is compared is what is sent.
 
+mod sets;
+
 use serde::Deserialize;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

@@ -7,22 +7,41 @@ use crate::text;
 use aws_lc_rs::digest;
 use coffer_grants::Manifest;
 use std::fmt::Write as _;
-use wasmparser::{ComponentExternalKind, Encoding, Parser, Payload};
+use wasmparser::{
+    BinaryReader, ComponentExternalKind, Encoding, Parser, Payload, ProducersSectionReader,
+};
 
 /// The custom section that has the manifest.
 const MANIFEST_SECTION: &str = "coffer:manifest";
+
+/// The custom section in which compilers and linkers name themselves.
+const PRODUCERS_SECTION: &str = "producers";
+
+/// Tools that are told of. A plugin of five languages has a dozen; whoever lists more says nothing by it.
+const TOOLS_MAX: usize = 32;
+
+/// Bytes of a tool's name, and of its version.
+const TOOL_BYTES_MAX: usize = 128;
 
 /// What a plugin's file says of itself.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Inspection {
     /// The plugin author's word.
     pub manifest: Manifest,
+    /// The manifest as the file has it: JSON.
+    pub manifest_json: String,
+    /// `sha256:` and the digest of `manifest_json` in hexadecimal.
+    pub manifest_digest: String,
+    /// The version of `coffer:secrets` that its resolver is of.
+    pub contract: String,
     /// What the plugin can do.
     pub capabilities: Capabilities,
     /// What it imports, in the order of the file.
     pub imports: Vec<Import>,
     /// The names of all that it exports.
     pub exports: Vec<String>,
+    /// What made it, as the tools themselves say, escaped: the kind of tool, its name and its version.
+    pub toolchain: Vec<String>,
     /// Bytes of the file.
     pub size: usize,
     /// `sha256:` and the file's digest in hexadecimal.
@@ -75,21 +94,21 @@ impl Inspection {
             return Err(LoadError::TooLarge { bytes: bytes.len() });
         }
         let sections = Sections::read(bytes)?;
-        let manifest = match sections.manifests.as_slice() {
+        let json = match sections.manifests.as_slice() {
             [] => return Err(LoadError::ManifestMissing),
-            [json] => Manifest::parse(json)?,
+            [json] => *json,
             [_, _, ..] => return Err(LoadError::ManifestTwice),
         };
-        let exports_interface = |wanted: &str| {
-            sections.exports.iter().any(|name| {
-                name.split_once('@').is_some_and(|(interface, version)| {
-                    interface == wanted && version.starts_with("0.1.")
-                })
+        let manifest = Manifest::parse(json)?;
+        let exported = |wanted: &str| {
+            sections.exports.iter().find_map(|name| {
+                let (interface, version) = name.split_once('@')?;
+                (interface == wanted && version.starts_with("0.1.")).then_some(version)
             })
         };
-        if !exports_interface("coffer:secrets/resolver") {
+        let Some(contract) = exported("coffer:secrets/resolver").map(str::to_owned) else {
             return Err(LoadError::NoResolver { exports: shown(&sections.exports) });
-        }
+        };
         let imports = sections
             .imports
             .into_iter()
@@ -100,12 +119,16 @@ impl Inspection {
             .collect::<Result<_, _>>()?;
         Ok(Self {
             manifest,
+            manifest_json: String::from_utf8_lossy(json).into_owned(),
+            manifest_digest: digest_of(json),
+            contract,
             capabilities: Capabilities {
-                writer: exports_interface("coffer:secrets/writer"),
-                lister: exports_interface("coffer:secrets/lister"),
+                writer: exported("coffer:secrets/writer").is_some(),
+                lister: exported("coffer:secrets/lister").is_some(),
             },
             imports,
             exports: sections.exports,
+            toolchain: sections.tools,
             size: bytes.len(),
             digest: digest_of(bytes),
         })
@@ -113,7 +136,8 @@ impl Inspection {
 }
 
 /// `sha256:` and the digest of `bytes` in hexadecimal.
-pub(crate) fn digest_of(bytes: &[u8]) -> String {
+#[must_use]
+pub fn digest_of(bytes: &[u8]) -> String {
     let mut text = String::from("sha256:");
     for byte in digest::digest(&digest::SHA256, bytes).as_ref() {
         let _ = write!(text, "{byte:02x}");
@@ -170,6 +194,7 @@ struct Sections<'a> {
     manifests: Vec<&'a [u8]>,
     imports: Vec<String>,
     exports: Vec<String>,
+    tools: Vec<String>,
 }
 
 impl<'a> Sections<'a> {
@@ -193,6 +218,10 @@ impl<'a> Sections<'a> {
                 Payload::CustomSection(section) if section.name() == MANIFEST_SECTION => {
                     sections.manifests.push(section.data());
                 }
+                Payload::CustomSection(section) if section.name() == PRODUCERS_SECTION => {
+                    // It is there for people. One that cannot be read says nothing, and breaks nothing.
+                    let _ = sections.add_tools(section.data());
+                }
                 Payload::ComponentImportSection(imports) if depth == 0 => {
                     for import in imports {
                         let name = import.map_err(malformed)?.name.name;
@@ -211,6 +240,24 @@ impl<'a> Sections<'a> {
             }
         }
         Ok(sections)
+    }
+
+    fn add_tools(&mut self, data: &[u8]) -> wasmparser::Result<()> {
+        for field in ProducersSectionReader::new(BinaryReader::new(data, 0))? {
+            let field = field?;
+            for value in field.values {
+                let value = value?;
+                let told = [value.name, value.version].map(|text| {
+                    text.char_indices().take_while(|(at, _)| *at < TOOL_BYTES_MAX).map(|(_, c)| c)
+                });
+                let [name, version] = told.map(|text| text::escape(&text.collect::<String>()));
+                let tool = format!("{}: {name} {version}", field.name).trim_end().to_owned();
+                if self.tools.len() < TOOLS_MAX && !self.tools.contains(&tool) {
+                    self.tools.push(tool);
+                }
+            }
+        }
+        Ok(())
     }
 }
 

@@ -6,7 +6,7 @@ use crate::section::{Section, SectionError};
 use coffer_bundle::config::{Config, ConfigError, RegistryEntry};
 use coffer_bundle::document::{self, Format};
 use coffer_bundle::{
-    Bundled, Component, Home, HomeError, IN_REGISTRY, Registry, StoreError, Stores,
+    Bundled, Component, Home, HomeError, IN_REGISTRY, Lock, LockError, Registry, StoreError, Stores,
 };
 use coffer_host::audit::JsonLines;
 use coffer_host::grants::{Reference, ReferenceError};
@@ -52,6 +52,8 @@ enum Unready {
     Home(#[from] HomeError),
     #[error(transparent)]
     Load(#[from] LoadError),
+    #[error(transparent)]
+    Lock(#[from] LockError),
     #[error(
         "neither `home` in the plugin's `config` section nor COFFER_HOME nor HOME says where coffer's directory is"
     )]
@@ -74,6 +76,7 @@ impl Unready {
             Self::Config { error, .. } => error.next(),
             Self::Home(error) => error.next(),
             Self::Load(error) => error.next(),
+            Self::Lock(error) => error.next(),
             Self::NoHome => "set one of them".into(),
             Self::NoSection => {
                 "close the plugin's standard input once the section is written".into()
@@ -155,7 +158,8 @@ impl Bridge {
             .compiled_code(home.private("cache")?, &*home.key("cache")?)
             .build()?;
         let pulls = config.stores.iter().any(|entry| entry.plugin.starts_with(IN_REGISTRY));
-        let mut stores = Stores::new(host, config, self.surroundings.bundled, home.path());
+        let lock = Lock::of(&home)?;
+        let mut stores = Stores::new(host, config, lock, self.surroundings.bundled, home.path());
         if pulls {
             stores = stores.with_registry(Pulls(self.registries(&home)?));
         }

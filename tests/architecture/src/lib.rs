@@ -13,6 +13,8 @@ mod arrows;
 #[cfg(test)]
 mod contract;
 #[cfg(test)]
+mod pages;
+#[cfg(test)]
 mod proofs;
 #[cfg(test)]
 mod tree;

@@ -73,7 +73,7 @@ impl Stage {
         Self {
             path: path.to_owned(),
             ledger: Ledger::open(&home.ledger().unwrap()).unwrap(),
-            stores: Stores::new(host, config, bundled(), path),
+            stores: Stores::new(host, config, None, bundled(), path),
             spool: Spool::open(&home).unwrap(),
             scratch: Scratch::open(&scratch, &path.join("scratch")).unwrap(),
             programs: programs.to_owned(),

@@ -60,7 +60,7 @@ pub(super) async fn act(
     let place = Workplace::open(&session).await?;
     // What the bundle prints belongs to people; machines get the result alone.
     let stdout: Box<dyn io::Write + Send> = match global.output {
-        Format::Text => place.progress.around(io::stdout()),
+        Format::Html | Format::Sarif | Format::Text => place.progress.around(io::stdout()),
         Format::Json | Format::Yaml => place.progress.around(io::stderr()),
     };
     let streams = Streams { stdout, stderr: place.progress.around(io::stderr()) };

@@ -1,16 +1,25 @@
-//! plugins list, inspect, grants, and those about registries. Nothing of a plugin runs.
+//! What is done with plugins. Nothing of one runs.
 
+mod build;
+mod inspect;
+mod lock;
+mod new;
+mod page;
 mod registry;
 
+pub(crate) use build::BuildError;
+
+use crate::BUNDLED;
 use crate::arguments::{Global, Plugins};
 use crate::given::{self, Usage};
 use crate::output;
 use crate::session::Session;
 use coffer_bundle::{IN_REGISTRY, Stores};
 use coffer_host::grants::SettingKind;
-use coffer_host::{Inspection, Isolation, Need};
+use coffer_host::{Inspection, limits};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
+use std::path::Path;
 
 /// Looks at plugins.
 ///
@@ -18,23 +27,29 @@ use std::collections::BTreeSet;
 ///
 /// If a plugin cannot be read.
 pub(super) async fn run(global: &Global, command: Plugins) -> anyhow::Result<()> {
-    let command = match command {
-        Plugins::Registry(command) => return registry::run(global, command).await,
-        command => command,
-    };
-    let session = Session::open(global)?;
-    let of_registry = |plugin: &str| plugin.starts_with(IN_REGISTRY);
-    let stores = match &command {
-        Plugins::Inspect { plugin } | Plugins::Grants { plugin, .. } if of_registry(plugin) => {
-            session.stores_and_registries()?
-        }
-        _ => session.stores()?,
-    };
     match command {
-        Plugins::List => list(global, &stores).await,
-        Plugins::Inspect { plugin } => inspect(global, &stores, &plugin).await,
-        Plugins::Grants { plugin, settings } => grants(global, &stores, &plugin, &settings).await,
-        Plugins::Registry(_) => unreachable!("this was done"),
+        // Authors need no directory of coffer's.
+        Plugins::Build(asked) => build::run(global, &asked),
+        Plugins::New(asked) => new::run(global, &asked, BUNDLED),
+        Plugins::Lock { accept } => lock::run(global, accept).await,
+        Plugins::Upgrade(asked) => lock::upgrade(global, &asked),
+        Plugins::Registry(command) => registry::run(global, command).await,
+        Plugins::List => list(global, &Session::open(global)?.stores()?).await,
+        Plugins::Inspect { plugin } => {
+            inspect::run(global, &stores(global, &plugin)?, &plugin).await
+        }
+        Plugins::Grants { plugin, settings } => {
+            grants(global, &stores(global, &plugin)?, &plugin, &settings).await
+        }
+    }
+}
+
+/// What the configuration has, and the registries if the plugin is in one.
+fn stores(global: &Global, plugin: &str) -> anyhow::Result<Stores> {
+    let session = Session::open(global)?;
+    match plugin.starts_with(IN_REGISTRY) {
+        true => session.stores_and_registries(),
+        false => session.stores(),
     }
 }
 
@@ -64,140 +79,19 @@ async fn list(global: &Global, stores: &Stores) -> anyhow::Result<()> {
             "version": inspection.manifest.version(),
             "description": inspection.manifest.description(),
             "bundled": bundled,
-            "can": can(&inspection),
+            "can": inspect::can(&inspection),
             "stores": used,
         }));
         rows.push(vec![
             name,
             inspection.manifest.version().to_owned(),
             if bundled { "yes" } else { "no" }.to_owned(),
-            can(&inspection).join(" "),
+            inspect::can(&inspection).join(" "),
             inspection.manifest.description().to_owned(),
         ]);
     }
     output::result(global.output, &Value::Array(values), || {
         output::table(&["PLUGIN", "VERSION", "BUNDLED", "CAN", "DESCRIPTION"], &rows)
-    })
-}
-
-/// The verbs of a plugin, known from what it exports.
-fn can(inspection: &Inspection) -> Vec<&'static str> {
-    let mut verbs = vec!["resolve"];
-    if inspection.capabilities.writer {
-        verbs.extend(["put", "delete"]);
-    }
-    if inspection.capabilities.lister {
-        verbs.push("list");
-    }
-    verbs
-}
-
-fn need(need: Need) -> &'static str {
-    match need {
-        Need::Commands => "a grant of commands",
-        Need::Directories => "a grant of directories",
-        Need::Environment => "a grant of variables",
-        Need::Http => "a grant of HTTP requests",
-        Need::Inert => "nothing; it is empty or denies",
-        Need::Nothing => "nothing; it reaches nothing",
-    }
-}
-
-async fn inspect(global: &Global, stores: &Stores, plugin: &str) -> anyhow::Result<()> {
-    let bytes = component(stores, plugin).await?;
-    let inspection = Inspection::of(&bytes)
-        .map_err(|error| coffer_bundle::StoreError::Load { plugin: plugin.to_owned(), error })?;
-    let manifest = &inspection.manifest;
-    let settings: Map<String, Value> = manifest
-        .settings()
-        .map(|(name, setting, required)| {
-            let value = json!({
-                "type": kind(setting.kind),
-                "description": setting.description,
-                "default": setting.default,
-                "required": required,
-                "credential": setting.credential,
-                "aliases": setting.aliases,
-            });
-            (name.to_owned(), value)
-        })
-        .collect();
-    // A plugin that is a file from here is no bundled one, whatever its name.
-    let bundled = stores
-        .bundled()
-        .iter()
-        .any(|known| known.name == plugin || known.aliases.contains(&plugin));
-    let isolation = stores.usual_isolation(plugin, bundled);
-    let lacking = match isolation {
-        Isolation::None => Vec::new(),
-        Isolation::Process => coffer_host::worker::available().lacking,
-    };
-    let imports: Vec<Value> = inspection
-        .imports
-        .iter()
-        .map(|import| json!({ "name": import.name, "needs": need(import.need) }))
-        .collect();
-    let value = json!({
-        "name": manifest.name(),
-        "version": manifest.version(),
-        "description": manifest.description(),
-        "digest": inspection.digest,
-        "bytes": inspection.size,
-        "can": can(&inspection),
-        "isolation": isolation.to_string(),
-        "fence-lacks": lacking,
-        "exports": inspection.exports,
-        "imports": imports,
-        "settings": settings,
-        "asks": manifest.asks(),
-    });
-    output::result(global.output, &value, || {
-        let mut text = format!(
-            "Name:         {}\nVersion:      {}\nDescription:  {}\nDigest:       {}\nSize:         {} bytes\n\
-             Can:          {}\nIsolation:    {isolation}, unless its store says otherwise\n",
-            manifest.name(),
-            manifest.version(),
-            manifest.description(),
-            inspection.digest,
-            inspection.size,
-            can(&inspection).join(", "),
-        );
-        for lack in &lacking {
-            text += &format!("              {lack}\n");
-        }
-        let rows: Vec<_> = inspection
-            .imports
-            .iter()
-            .map(|import| vec![import.name.clone(), need(import.need).to_owned()])
-            .collect();
-        text += "\n";
-        text += &output::table(&["IMPORTS", "OF USE WITH"], &rows);
-        if !settings.is_empty() {
-            let rows: Vec<_> = manifest
-                .settings()
-                .map(|(name, setting, required)| {
-                    let default = setting.default.as_ref().map(ToString::to_string);
-                    let credential = if setting.credential { "yes, stays in the host" } else { "" };
-                    let names = [&[name.to_owned()], setting.aliases.as_slice()].concat();
-                    vec![
-                        names.join(", "),
-                        kind(setting.kind).to_owned(),
-                        if required { "required" } else { "" }.to_owned(),
-                        default.unwrap_or_default(),
-                        credential.to_owned(),
-                        setting.description.clone(),
-                    ]
-                })
-                .collect();
-            text += "\n";
-            text += &output::table(
-                &["SETTING", "TYPE", "REQUIRED", "DEFAULT", "CREDENTIAL", "DESCRIPTION"],
-                &rows,
-            );
-        }
-        let asks = serde_saphyr::to_string(manifest.asks()).unwrap_or_default();
-        text += &format!("\nAsks for:\n{}", indented(&asks));
-        text
     })
 }
 
@@ -252,20 +146,7 @@ async fn component(stores: &Stores, plugin: &str) -> anyhow::Result<Vec<u8>> {
     let is_file =
         (plugin.contains('/') || plugin.ends_with(".wasm")) && !plugin.starts_with(IN_REGISTRY);
     match is_file {
-        true => given::read_file(std::path::Path::new(plugin)),
+        true => given::read_file_within(Path::new(plugin), limits::COMPONENT_BYTES_MAX),
         false => Ok(stores.component(plugin).await?.into_owned()),
     }
-}
-
-fn kind(kind: SettingKind) -> &'static str {
-    match kind {
-        SettingKind::Array => "array",
-        SettingKind::Boolean => "boolean",
-        SettingKind::Integer => "integer",
-        SettingKind::String => "string",
-    }
-}
-
-fn indented(text: &str) -> String {
-    text.lines().map(|line| format!("  {line}\n")).collect()
 }

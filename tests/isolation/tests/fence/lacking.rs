@@ -41,7 +41,7 @@ fn a_store_that_does_not_insist_runs_without() {
             { "name": "insists", "plugin": "./p.wasm", "isolation": "process" },
         ] });
         let config = Config::parse(config, &|_| None, None).unwrap();
-        let stores = Stores::new(host(), config, &[], directory.path());
+        let stores = Stores::new(host(), config, None, &[], directory.path());
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let lines = crate::lines::Lines::default();
         let guard = tracing::subscriber::set_default(lines.clone());
