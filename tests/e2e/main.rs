@@ -24,6 +24,7 @@ mod formats;
 mod given;
 mod isolation;
 mod killed;
+mod lab;
 mod order;
 mod porter;
 mod power;

@@ -180,12 +180,18 @@ pub(crate) fn path() -> Option<OsString> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is where the environment is read")]
-fn variable(name: &str) -> Option<String> {
+pub(crate) fn variable(name: &str) -> Option<String> {
     env::var(name).ok()
 }
 
 fn user_home() -> Option<PathBuf> {
     variable("HOME").filter(|home| !home.is_empty()).map(PathBuf::from)
+}
+
+/// Where temporary files are.
+#[expect(clippy::disallowed_methods, reason = "this is where the surroundings are read")]
+pub(crate) fn temporary() -> PathBuf {
+    env::temp_dir()
 }
 
 /// Where this program is.

@@ -1,4 +1,6 @@
-//! plugins list, inspect, grants. Nothing of a plugin runs.
+//! plugins list, inspect, grants: nothing of a plugin runs. And test.
+
+mod test;
 
 use crate::arguments::{Global, Plugins};
 use crate::given::{self, Usage};
@@ -22,6 +24,7 @@ pub(super) async fn run(global: &Global, command: Plugins) -> anyhow::Result<()>
         Plugins::List => list(global, &stores),
         Plugins::Inspect { plugin } => inspect(global, &stores, &plugin),
         Plugins::Grants { plugin, settings } => grants(global, &stores, &plugin, &settings).await,
+        Plugins::Test(asked) => test::run(global, &stores, &asked).await,
     }
 }
 
