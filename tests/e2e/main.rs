@@ -26,6 +26,7 @@ mod given;
 mod inspect;
 mod isolation;
 mod killed;
+mod lab;
 mod lock;
 mod order;
 mod porter;

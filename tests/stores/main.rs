@@ -33,6 +33,7 @@ mod google;
 mod kubernetes;
 mod kubernetes_refusals;
 mod kubernetes_walkthrough;
+mod lab;
 mod ledger_walkthrough;
 mod matrix;
 mod told;

@@ -21,7 +21,7 @@ pub(crate) struct Arguments {
 const EXIT_CODES: &str = "\
 Exit codes:
   0  it was done
-  1  the bundle ran and failed, or what it left could not be saved
+  1  the bundle ran and failed, or what it left could not be saved; a plugin that was judged failed a case
   2  what was asked for cannot be done: the command line, the bundle, a name
   3  the operator has something to mend: the configuration, a grant, this machine
   4  a plugin broke its contract
@@ -354,6 +354,10 @@ pub(crate) enum Plugins {
     },
     #[command(flatten)]
     Registry(Registry),
+    /// Judge a plugin: conformance, faults, behaviour, cost; without its backend, or with what was recorded of it
+    ///
+    /// It ends with 0 if every case passed, 1 if one failed, and 2 if the plugin could not be judged in all of them.
+    Test(Test),
 }
 
 #[derive(Args, Debug)]
@@ -398,6 +402,48 @@ pub(crate) enum Template {
     Http,
     /// Resolves secrets from variables
     Minimal,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Test {
+    /// The path of a component, or a bundled plugin
+    pub(crate) plugin: String,
+    /// What has to be known of the plugin: settings, a backend or a cassette, a budget
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) profile: Option<PathBuf>,
+    /// What values are made from [default: that of the cassette, or 0]
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// The form of the report
+    #[arg(long, value_enum, default_value_t = Report::Text)]
+    pub(crate) format: Report,
+    /// The file that the report goes to [default: standard output]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) report: Option<PathBuf>,
+    /// A case that is asked, instead of all of them
+    #[arg(long = "case", value_name = "NAME")]
+    pub(crate) cases: Vec<String>,
+    /// Record what the profile's backend answers, to its cassette
+    #[arg(long)]
+    pub(crate) record: bool,
+    /// Where the plugin runs [default: in a process of its own, unless it is bundled]
+    #[arg(long, value_enum)]
+    pub(crate) isolation: Option<Isolation>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Report {
+    Html,
+    Json,
+    Junit,
+    Sarif,
+    Text,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Isolation {
+    None,
+    Process,
 }
 
 #[derive(Debug, Subcommand)]

@@ -16,6 +16,7 @@ use coffer_bundle::{
 };
 use coffer_host::grants::ReferenceError;
 use coffer_host::{Blame, CallError, Explain, LoadError, OpenError};
+use coffer_lab::{ProfileError, Unfit};
 use coffer_registry::RegistryError;
 use serde_json::{Value, json};
 use std::io::{self, Write as _};
@@ -201,6 +202,10 @@ fn exit_code(error: &anyhow::Error, blame: Blame) -> u8 {
         Some(failure) if failure.ran() => return 1,
         Some(_) | None => {}
     }
+    // As what is said of continuous integration has it: one case that failed is a failure.
+    if error.downcast_ref::<Unfit>().is_some_and(|unfit| unfit.failed > 0) {
+        return 1;
+    }
     match blame {
         Blame::Requester => 2,
         Blame::Operator => 3,
@@ -235,7 +240,9 @@ fn explained(error: &anyhow::Error) -> Option<&dyn Explain> {
         RunFailure,
         SetError,
         SpoolError,
+        ProfileError,
         StoreError,
+        Unfit,
         Unwell,
     );
     None

@@ -259,6 +259,12 @@ fn user_home() -> Option<PathBuf> {
     variable("HOME").filter(|home| !home.is_empty()).map(PathBuf::from)
 }
 
+/// Where temporary files are.
+#[expect(clippy::disallowed_methods, reason = "this is where the surroundings are read")]
+pub(crate) fn temporary() -> PathBuf {
+    env::temp_dir()
+}
+
 /// Where this program is.
 ///
 /// # Errors

@@ -2,6 +2,7 @@
 
 use crate::bindings::coffer::secrets::types as wit;
 use crate::secret::Bytes;
+use coffer_grants::Verb;
 use serde::{Deserialize, Serialize};
 
 /// One call of a plugin's export.
@@ -11,6 +12,17 @@ pub(crate) enum Asked {
     List { prefix: String, cursor: Option<String> },
     Put { key: String, value: Bytes, replace: bool },
     Resolve { references: Vec<wit::Reference> },
+}
+
+impl Asked {
+    pub(crate) fn verb(&self) -> Verb {
+        match self {
+            Self::Delete { .. } => Verb::Delete,
+            Self::List { .. } => Verb::List,
+            Self::Put { .. } => Verb::Put,
+            Self::Resolve { .. } => Verb::Resolve,
+        }
+    }
 }
 
 /// What an instance is asked and given, besides what its store has.
@@ -30,6 +42,33 @@ pub(crate) enum Answered {
     List(Result<Page, wit::Error>),
     Put(Result<(), wit::Error>),
     Resolve(Vec<Result<Given, wit::Error>>),
+}
+
+impl Answered {
+    /// What its errors say.
+    pub(crate) fn texts(&self) -> Vec<&str> {
+        let errors: Vec<&wit::Error> = match self {
+            Self::Delete(done) | Self::Put(done) => done.as_ref().err().into_iter().collect(),
+            Self::List(page) => page.as_ref().err().into_iter().collect(),
+            Self::Resolve(answers) => {
+                answers.iter().filter_map(|answer| answer.as_ref().err()).collect()
+            }
+        };
+        errors.into_iter().filter_map(text_of).collect()
+    }
+}
+
+fn text_of(error: &wit::Error) -> Option<&str> {
+    use wit::Error as E;
+    match error {
+        E::InvalidReference(text) | E::Other(text) | E::Unsupported(text) => Some(text),
+        E::AccessDenied
+        | E::Conflict
+        | E::NotFound
+        | E::TooLarge(_)
+        | E::Unauthenticated
+        | E::Unavailable(_) => None,
+    }
 }
 
 /// A part of a listing.

@@ -34,9 +34,11 @@ impl Purpose {
     }
 }
 
-/// An engine for plugins, with room for `instances` at the same time.
-pub(crate) fn plugins(instances: u32) -> wasmtime::Result<Engine> {
+/// An engine for plugins, with room for `instances` at the same time. One that is metered counts instructions,
+/// which takes time and is for labs.
+pub(crate) fn plugins(instances: u32, metered: bool) -> wasmtime::Result<Engine> {
     let mut config = common();
+    config.consume_fuel(metered);
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(instances)));
     Engine::new(&config)
 }

@@ -8,6 +8,7 @@ use crate::error::{LoadError, OpenError};
 use crate::gate::{Dns, SystemDns};
 use crate::imports::{self, State};
 use crate::limits::{self, Compiling, Limits};
+use crate::observed::Observer;
 use crate::sandbox::Prepared;
 use crate::store::Store;
 #[cfg(target_os = "linux")]
@@ -36,6 +37,7 @@ pub(crate) struct Inner {
     pub(crate) entry_points: Engine,
     pub(crate) ticker: Ticker,
     pub(crate) audit: Arc<dyn Audit>,
+    pub(crate) observer: Option<Arc<dyn Observer>>,
     pub(crate) instances: Semaphore,
     pub(crate) instances_max: usize,
     pub(crate) calls: AtomicU64,
@@ -61,6 +63,7 @@ impl Host {
             dns: Arc::new(SystemDns),
             compiling: Compiling::default(),
             instances: INSTANCES_DEFAULT,
+            observer: None,
             program: None,
             user_home: PathBuf::from("/"),
         }
@@ -175,7 +178,13 @@ impl Inner {
         if let Some(code) = kept {
             return Ok(code.into());
         }
-        let code = worker::compile(launcher, bytes, inspection.capabilities, self.compiling)?;
+        let code = worker::compile(
+            launcher,
+            bytes,
+            inspection.capabilities,
+            self.compiling,
+            self.observer.is_some(),
+        )?;
         if let Some(compiled) = &self.compiled {
             compiled.save(engine, Purpose::Worker, digest, &code);
         }
@@ -210,6 +219,7 @@ pub struct HostBuilder {
     compiling: Compiling,
     dns: Arc<dyn Dns>,
     instances: u32,
+    observer: Option<Arc<dyn Observer>>,
     program: Option<Program>,
     user_home: PathBuf,
 }
@@ -254,6 +264,13 @@ impl HostBuilder {
         self
     }
 
+    /// Shows `observer` what each instance used and said, and counts instructions for it, which slows plugins
+    /// down. Code that is kept for a host without one is compiled anew.
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observer = Some(observer);
+        self
+    }
+
     /// `~` in grants is this directory. `/` otherwise.
     pub fn user_home(mut self, directory: impl Into<PathBuf>) -> Self {
         self.user_home = directory.into();
@@ -272,9 +289,10 @@ impl HostBuilder {
     ///
     /// [`LoadError::Engine`] if the machine cannot give what they need.
     pub fn build(self) -> Result<Host, LoadError> {
-        let Self { audit, base, compiled, compiling, dns, instances, program, user_home } = self;
+        let Self { audit, base, compiled, compiling, dns, instances, observer, program, user_home } =
+            self;
         let failed = |error: wasmtime::Error| LoadError::Engine(format!("{error:#}"));
-        let plugins = engine::plugins(instances).map_err(failed)?;
+        let plugins = engine::plugins(instances, observer.is_some()).map_err(failed)?;
         let entry_points = engine::entry_points().map_err(failed)?;
         let mut linker = Linker::new(&plugins);
         imports::link(&mut linker).map_err(failed)?;
@@ -296,6 +314,7 @@ impl HostBuilder {
             entry_points,
             ticker,
             audit,
+            observer,
             instances: Semaphore::new(instances as usize),
             instances_max: instances as usize,
             calls: AtomicU64::new(0),

@@ -51,6 +51,8 @@ pub(crate) struct Confines {
     pub(crate) settings: Vec<(String, String)>,
     /// The granted directories, opened once.
     pub(crate) directories: WasiFilesystemCtx,
+    /// Whether instructions are counted.
+    pub(crate) metered: bool,
 }
 
 /// What one instance works on. Made for one call and dropped with it.
@@ -148,6 +150,16 @@ impl State {
 
     pub(crate) fn take_sights(&mut self) -> Vec<Sight> {
         self.files.take_sights()
+    }
+
+    /// Requests and commands that were begun so far.
+    pub(crate) fn reached_out(&self) -> u32 {
+        self.outside.begun()
+    }
+
+    /// Whether instructions are counted.
+    pub(crate) fn is_metered(&self) -> bool {
+        self.confines.metered
     }
 
     pub(crate) fn take_log(&mut self) -> Log {

@@ -24,6 +24,13 @@ impl Limiter {
     }
 }
 
+impl Limiter {
+    /// Bytes of linear memory that it has.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.memory_bytes
+    }
+}
+
 impl ResourceLimiter for Limiter {
     fn memory_growing(
         &mut self,

@@ -9,6 +9,7 @@ use crate::error::{Cause, Incident, LoadError};
 use crate::gate::Unanswered;
 use crate::imports::{Log, Sight, State};
 use crate::limits;
+use crate::observed::Usage;
 use crate::text;
 use serde::{Deserialize, Serialize};
 use wasmtime::component::{Component, InstancePre, Linker};
@@ -73,6 +74,10 @@ pub(crate) struct Ran<T> {
     pub(crate) unanswered: Unanswered,
     /// What was logged; to be shown only if there is an answer.
     pub(crate) log: Log,
+    /// HTTP requests that were sent.
+    pub(crate) requests: usize,
+    /// What the instance used, if that is known.
+    pub(crate) usage: Option<Usage>,
 }
 
 impl Ran<Answered> {
@@ -83,15 +88,17 @@ impl Ran<Answered> {
             incidents: Vec::new(),
             unanswered: Unanswered::default(),
             log: Log::default(),
+            requests: 0,
+            usage: None,
         }
     }
 
     /// With the answer to what was asked, and not to something else.
     pub(crate) fn narrow<T>(self, take: impl FnOnce(Answered) -> Option<T>) -> Ran<T> {
-        let Self { answer, incidents, unanswered, log } = self;
+        let Self { answer, incidents, unanswered, log, requests, usage } = self;
         let other = || Cause::Contract("it answered something else".into());
         let answer = answer.and_then(|answer| take(answer).ok_or_else(other));
-        Ran { answer, incidents, unanswered, log }
+        Ran { answer, incidents, unanswered, log, requests, usage }
     }
 }
 
@@ -99,6 +106,8 @@ impl Ran<Answered> {
 pub(crate) struct Instance<'p> {
     prepared: &'p Prepared,
     store: Store<State>,
+    /// What it had reached for before it was asked anything.
+    early: u32,
 }
 
 impl<'p> Instance<'p> {
@@ -112,13 +121,16 @@ impl<'p> Instance<'p> {
     ) -> Self {
         let mut store = Store::new(engine, state);
         store.limiter(|state| &mut state.limiter);
+        if store.data().is_metered() {
+            store.set_fuel(u64::MAX).expect("the engine of what is metered counts fuel");
+        }
         store.set_hostcall_fuel(
             (limits::CROSSING_BYTES_MAX + crossing_bytes).min(limits::CROSSING_TOTAL_BYTES_MAX),
         );
         // At every tick the guest lets go, so that the deadline is looked at and others can run.
         store.set_epoch_deadline(1);
         store.epoch_deadline_async_yield_and_update(1);
-        Self { prepared, store }
+        Self { prepared, store, early: 0 }
     }
 
     /// Instantiates the plugin and asks it.
@@ -136,19 +148,31 @@ impl<'p> Instance<'p> {
         self.store.data_mut().take_log()
     }
 
+    /// What it used so far.
+    pub(crate) fn usage(&self) -> Usage {
+        let left = self.store.get_fuel().unwrap_or(u64::MAX);
+        Usage {
+            memory_bytes: self.store.data().limiter.memory_bytes() as u64,
+            instructions: u64::MAX - left,
+            early: self.early,
+        }
+    }
+
     async fn act(&mut self, asked: Asked) -> wasmtime::Result<Answered> {
-        let Self { prepared, store } = self;
+        let Self { prepared, store, early } = self;
         // Whoever asks looked whether the plugin exports it.
         let unexported = || wasmtime::Error::msg("the plugin does not export this");
         Ok(match asked {
             Asked::Delete { key } => {
                 let writer = prepared.writer.as_ref().ok_or_else(unexported)?;
                 let plugin = writer.instantiate_async(&mut *store).await?;
+                *early = store.data().reached_out();
                 Answered::Delete(plugin.coffer_secrets_writer().call_delete(store, &key).await?)
             }
             Asked::List { prefix, cursor } => {
                 let lister = prepared.lister.as_ref().ok_or_else(unexported)?;
                 let plugin = lister.instantiate_async(&mut *store).await?;
+                *early = store.data().reached_out();
                 let lister = plugin.coffer_secrets_lister();
                 let page = lister.call_list_keys(store, &prefix, cursor.as_deref()).await?;
                 Answered::List(page.map(|page| Page { keys: page.keys, next: page.next }))
@@ -156,12 +180,14 @@ impl<'p> Instance<'p> {
             Asked::Put { key, value, replace } => {
                 let writer = prepared.writer.as_ref().ok_or_else(unexported)?;
                 let plugin = writer.instantiate_async(&mut *store).await?;
+                *early = store.data().reached_out();
                 let existing = if replace { Existing::Replace } else { Existing::Keep };
                 let writer = plugin.coffer_secrets_writer();
                 Answered::Put(writer.call_put(store, &key, &value, existing).await?)
             }
             Asked::Resolve { references } => {
                 let plugin = prepared.resolver.instantiate_async(&mut *store).await?;
+                *early = store.data().reached_out();
                 let resolver = plugin.coffer_secrets_resolver();
                 let answers = resolver.call_resolve(store, &references).await?;
                 Answered::Resolve(

@@ -14,6 +14,7 @@ use crate::host::{Granted, Host, Isolation, Plugin, StoreConfig};
 use crate::imports::{Directories, Shared};
 use crate::limits::{self, Limits};
 use crate::mask::Mask;
+use crate::observed::Observed;
 use crate::sandbox::Ran;
 use crate::secret::{Bytes, Secret};
 use crate::text;
@@ -24,6 +25,7 @@ use runs::Runs;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
@@ -323,7 +325,7 @@ impl Store {
             Answered::Resolve(answers) => Some(answers),
             Answered::Delete(_) | Answered::List(_) | Answered::Put(_) => None,
         });
-        let Ran { answer, incidents, unanswered, log } = ran;
+        let Ran { answer, incidents, unanswered, log, .. } = ran;
         let answers = match answer {
             Ok(answers) if answers.len() == references.len() => answers,
             Ok(answers) => {
@@ -446,7 +448,24 @@ impl Store {
             .map(|(name, value)| (name, Bytes::new(value.as_bytes().to_vec())))
             .collect::<Vec<_>>();
         let asked = ToInstance { asked, variables, crossing_bytes, requests_max };
-        self.runs.ask(&self.host, &self.shared, asked).await
+        let Some(observer) = &self.host.0.observer else {
+            return self.runs.ask(&self.host, &self.shared, asked).await;
+        };
+        let verb = asked.asked.verb();
+        let begun = Instant::now();
+        let ran = self.runs.ask(&self.host, &self.shared, asked).await;
+        let said = ran.answer.iter().flat_map(Answered::texts);
+        observer.observed(&Observed {
+            store: &self.name,
+            verb,
+            took: begun.elapsed(),
+            usage: ran.usage,
+            requests: ran.requests,
+            incidents: &ran.incidents,
+            logged: ran.log.texts().collect(),
+            said: said.collect(),
+        });
+        ran
     }
 
     /// What became of a call, with its log shown.
@@ -457,7 +476,7 @@ impl Store {
         ran: Ran<Result<T, wit::Error>>,
         secrets: impl IntoIterator<Item = &'s Secret>,
     ) -> Result<T, CallError> {
-        let Ran { answer, incidents, unanswered, log } = ran;
+        let Ran { answer, incidents, unanswered, log, .. } = ran;
         let cause = match answer {
             Ok(answer) => {
                 let texts = !log.is_empty() || answer.is_err();

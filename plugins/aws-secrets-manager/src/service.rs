@@ -332,6 +332,8 @@ fn failure(status: u16, code: &str, message: &str, retry_after_ms: Option<u64>) 
         "InternalFailure" | "InternalServiceError" | "RequestLimitExceeded" | "ServiceUnavailable" | "Throttling"
         | "ThrottlingException" | "TooManyRequestsException" => busy(status, code, retry_after_ms),
         _ if matches!(status, 429 | 500 | 502..=504) => busy(status, code, retry_after_ms),
+        // Of what stands before the service, and says no more.
+        "" if matches!(status, 401 | 403) => Error::from_status(status),
         "" => malformed(),
         code => Error::Other(format!("the service answered {} with status {status}: {said}", http::cut(code, SAID_BYTES_MAX))),
     }

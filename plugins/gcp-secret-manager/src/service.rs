@@ -153,6 +153,8 @@ fn answer(response: &Response) -> Result<Value, Error> {
             log::warn(&format!("the service denied this: {said}"));
             Error::AccessDenied
         }
+        // Of what stands before the service, and says no more.
+        (403, "") => Error::AccessDenied,
         (_, "NOT_FOUND") => Error::NotFound,
         (_, "ALREADY_EXISTS" | "ABORTED") => Error::Conflict,
         (_, "FAILED_PRECONDITION") if is("DESTROYED") => Error::NotFound,

@@ -318,6 +318,8 @@ fn busy(status: u16, response: &Response) -> Error {
             "there is no such namespace, or not for this token; correct the setting `namespace`"
                 .into(),
         ),
+        // Of a proxy before the server, which itself says 403.
+        401 => Error::Unauthenticated,
         429 | 502..=504 => {
             log::warn(&format!("the server answered with status {status}: {said}"));
             Error::Unavailable(response.retry_after_ms())

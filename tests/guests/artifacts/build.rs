@@ -12,9 +12,9 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-const SUITES: [&str; 15] = [
-    "command", "cpu", "dns", "env", "fs", "http", "import", "load", "log", "manifest", "memory",
-    "result", "state", "time", "trap",
+const SUITES: [&str; 16] = [
+    "command", "cpu", "dns", "env", "fs", "http", "import", "lab", "load", "log", "manifest",
+    "memory", "result", "state", "time", "trap",
 ];
 
 fn main() {

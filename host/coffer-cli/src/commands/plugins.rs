@@ -1,4 +1,4 @@
-//! What is done with plugins. Nothing of one runs.
+//! What is done with plugins. Nothing of one runs, but for `test`.
 
 mod build;
 mod inspect;
@@ -6,6 +6,7 @@ mod lock;
 mod new;
 mod page;
 mod registry;
+mod test;
 
 pub(crate) use build::BuildError;
 
@@ -41,6 +42,7 @@ pub(super) async fn run(global: &Global, command: Plugins) -> anyhow::Result<()>
         Plugins::Grants { plugin, settings } => {
             grants(global, &stores(global, &plugin)?, &plugin, &settings).await
         }
+        Plugins::Test(asked) => test::run(global, &stores(global, &asked.plugin)?, &asked).await,
     }
 }
 

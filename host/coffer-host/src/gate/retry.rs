@@ -23,6 +23,7 @@ use tokio::time::Instant;
 pub(crate) struct Budget {
     /// When the call ends.
     deadline: Instant,
+    requests_max: usize,
     left: Mutex<Left>,
 }
 
@@ -44,7 +45,7 @@ pub(crate) struct Unanswered {
 impl Budget {
     pub(crate) fn new(requests_max: usize, deadline: Instant) -> Self {
         let left = Left { requests: requests_max, unanswered: Unanswered::default() };
-        Self { deadline, left: Mutex::new(left) }
+        Self { deadline, requests_max, left: Mutex::new(left) }
     }
 
     /// When the call ends.
@@ -58,6 +59,12 @@ impl Budget {
         let taken = left.requests > 0;
         left.requests -= usize::from(taken);
         taken
+    }
+
+    /// How many requests were taken out.
+    pub(crate) fn taken(&self) -> usize {
+        let left = self.left.lock().expect("nothing panics while it holds this lock").requests;
+        self.requests_max - left
     }
 
     /// What was not answered so far.

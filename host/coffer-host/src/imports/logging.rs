@@ -68,6 +68,11 @@ impl Log {
         }
     }
 
+    /// What was logged, with what the plugin knew in it.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = &str> {
+        self.lines.iter().map(|(_, message)| message.as_str())
+    }
+
     /// Whether nothing was logged.
     pub(crate) fn is_empty(&self) -> bool {
         self.lines.is_empty() && self.dropped == 0

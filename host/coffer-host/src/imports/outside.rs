@@ -12,11 +12,20 @@ use crate::secret::Bytes;
 use crate::worker::Link;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
+
+/// The way out of one instance.
+#[derive(Clone)]
+pub(crate) struct Outside {
+    by: By,
+    /// Requests and commands that were begun.
+    begun: Arc<AtomicU32>,
+}
 
 /// Who does what one instance asks for.
 #[derive(Clone)]
-pub(crate) enum Outside {
+enum By {
     Here(Here),
     /// The parent of this worker.
     #[cfg(target_os = "linux")]
@@ -85,6 +94,20 @@ fn mistaken() -> wasmtime::Error {
 }
 
 impl Outside {
+    pub(crate) fn here(here: Here) -> Self {
+        Self { by: By::Here(here), begun: Arc::default() }
+    }
+
+    #[cfg(target_os = "linux")]
+    pub(crate) fn parent(link: Link) -> Self {
+        Self { by: By::Parent(link), begun: Arc::default() }
+    }
+
+    /// Requests and commands that were begun so far.
+    pub(crate) fn begun(&self) -> u32 {
+        self.begun.load(Ordering::Relaxed)
+    }
+
     pub(crate) async fn send(
         &self,
         request: HttpRequest,
@@ -132,10 +155,13 @@ impl Outside {
     }
 
     async fn perform(&self, effect: Effect) -> wasmtime::Result<Reply> {
-        match self {
-            Self::Here(here) => Ok(here.perform(effect).await),
+        if matches!(effect, Effect::Command { .. } | Effect::Send(_)) {
+            self.begun.fetch_add(1, Ordering::Relaxed);
+        }
+        match &self.by {
+            By::Here(here) => Ok(here.perform(effect).await),
             #[cfg(target_os = "linux")]
-            Self::Parent(link) => link.ask(effect).await,
+            By::Parent(link) => link.ask(effect).await,
         }
     }
 }
@@ -174,7 +200,8 @@ impl Here {
     pub(crate) fn ran<T>(&self, answer: Result<T, Cause>, sights: Vec<Sight>, log: Log) -> Ran<T> {
         self.shared.directories.incidents(sights).for_each(|incident| self.record.add(incident));
         let (incidents, unanswered) = (self.record.take(), self.record.budget.unanswered());
-        Ran { answer, incidents, unanswered, log }
+        let requests = self.record.budget.taken();
+        Ran { answer, incidents, unanswered, log, requests, usage: None }
     }
 
     pub(crate) async fn perform(&self, effect: Effect) -> Reply {

@@ -53,6 +53,7 @@ impl Runs {
                     store: Arc::clone(store),
                     capabilities: plugin.inspection().capabilities,
                     limits: Limits { concurrency, ..limits },
+                    metered: host.0.observer.is_some(),
                     settings,
                     directories,
                     code: Arc::clone(code),
@@ -65,7 +66,8 @@ impl Runs {
                         .map_err(|source| unopened(&permit, source))?;
                 }
                 let directories = directories.build().filesystem().clone();
-                let confines = Confines { limits, settings, directories };
+                let metered = host.0.observer.is_some();
+                let confines = Confines { limits, settings, directories, metered };
                 Self::Here { prepared: Arc::clone(prepared), confines: Arc::new(confines) }
             }
         })
@@ -85,12 +87,13 @@ impl Runs {
                 let ToInstance { asked, variables, crossing_bytes, requests_max } = instance;
                 let _running = host.0.ticker.run();
                 let here = Here::begin(shared, requests_max);
-                let outside = Outside::Here(here.clone());
+                let outside = Outside::here(here.clone());
                 let state = State::new(Arc::clone(confines), outside, &variables);
                 drop(variables);
                 let mut instance = Instance::new(&host.0.plugins, prepared, state, crossing_bytes);
                 let answer = here.within(async { Ok(instance.ask(asked).await?) }).await;
-                here.ran(answer, instance.take_sights(), instance.take_log())
+                let ran = here.ran(answer, instance.take_sights(), instance.take_log());
+                Ran { usage: confines.metered.then(|| instance.usage()), ..ran }
             }
         }
     }

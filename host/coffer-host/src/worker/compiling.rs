@@ -17,6 +17,7 @@ pub(crate) fn compile(
     bytes: &[u8],
     capabilities: Capabilities,
     compiling: Compiling,
+    metered: bool,
 ) -> Result<Vec<u8>, LoadError> {
     let setup = Setup {
         parent: std::process::id(),
@@ -25,6 +26,7 @@ pub(crate) fn compile(
         bytes: bytes.len() as u64,
         memory_bytes: compiling.memory,
         work: Work::Compile { cpu_s: compiling.processor.as_secs().max(1) },
+        metered,
     };
     let unstarted = |error: io::Error| LoadError::Worker(error.to_string());
     let (process, socket) = launcher.launch(&[]).map_err(unstarted)?;

@@ -8,6 +8,7 @@ use crate::asked::{Answered, Asked, Given, ToInstance};
 use crate::engine::{self, Ticker};
 use crate::imports::{self, Confines, Log, Outside, Sight, State};
 use crate::limits::{self, Limits};
+use crate::observed::Usage;
 use crate::sandbox::{Failure, Instance, Prepared};
 use crate::secret::Bytes;
 use futures_util::StreamExt as _;
@@ -105,7 +106,7 @@ struct Beginning {
 
 impl Beginning {
     fn begin(mut self, setup: Setup, directories: &[OwnedFd]) -> Option<()> {
-        let Setup { parent: _, writer, lister, bytes, memory_bytes, work } = setup;
+        let Setup { parent: _, writer, lister, bytes, memory_bytes, work, metered } = setup;
         let (instances, cpu_s) = match &work {
             Work::Compile { cpu_s } => (1, Some(*cpu_s)),
             Work::Run { concurrency, .. } => (u32::try_from(*concurrency).ok()?, None),
@@ -115,8 +116,8 @@ impl Beginning {
         let file_bytes = limits::WORKER_FILE_BYTES_MAX;
         let bounds = Bounds { memory_bytes, cpu_s, descriptors, file_bytes };
         // All that opens something by a path, or a descriptor of another kind.
-        let engine = engine::plugins(instances).ok()?;
-        let (shown, confines) = confines(&work, directories)?;
+        let engine = engine::plugins(instances, metered).ok()?;
+        let (shown, confines) = confines(&work, directories, metered)?;
         let openings: Vec<Opening<'_>> = directories
             .iter()
             .zip(&shown)
@@ -191,7 +192,11 @@ impl Beginning {
 }
 
 /// What instances are given, and how their directories are shown; nothing in a worker that compiles.
-fn confines(work: &Work, directories: &[OwnedFd]) -> Option<(Vec<Shown>, Option<Arc<Confines>>)> {
+fn confines(
+    work: &Work,
+    directories: &[OwnedFd],
+    metered: bool,
+) -> Option<(Vec<Shown>, Option<Arc<Confines>>)> {
     let Work::Run { memory, body, concurrency, settings, directories: shown } = work else {
         return Some((Vec::new(), None));
     };
@@ -211,7 +216,7 @@ fn confines(work: &Work, directories: &[OwnedFd]) -> Option<(Vec<Shown>, Option<
         builder.preopened_dir(path, &shown.guest, access).ok()?;
     }
     let directories = builder.build().filesystem().clone();
-    let confines = Confines { limits, settings: settings.clone(), directories };
+    let confines = Confines { limits, settings: settings.clone(), directories, metered };
     Some((shown.clone(), Some(Arc::new(confines))))
 }
 
@@ -271,7 +276,11 @@ impl Inside {
                 Some((call, ended)) = calls.next() => {
                     cancel.remove(&call);
                     // Nobody waits for one that was cancelled.
-                    if let Ok((answer, sights, log)) = ended {
+                    if let Ok((answer, sights, log, usage)) = ended {
+                        if let Some(usage) = usage {
+                            let used = encode(&FromWorker::Used { call, usage }).ok()?;
+                            parent.outgoing.send((used, None)).await.ok()?;
+                        }
                         let ending = ending(call, answer, sights, log)?;
                         parent.outgoing.send((ending, None)).await.ok()?;
                     }
@@ -284,10 +293,10 @@ impl Inside {
         &self,
         link: Link,
         instance: ToInstance,
-    ) -> (Result<Answered, Failure>, Vec<Sight>, Log) {
+    ) -> (Result<Answered, Failure>, Vec<Sight>, Log, Option<Usage>) {
         if link.begin().await.is_none() {
             let gone = Failure::Host("coffer is gone".into());
-            return (Err(gone), Vec::new(), Log::default());
+            return (Err(gone), Vec::new(), Log::default(), None);
         }
         // Requests are counted by the parent.
         let ToInstance { asked, variables, crossing_bytes, requests_max: _ } = instance;
@@ -296,14 +305,15 @@ impl Inside {
                 Ok(Given { value: Bytes::new(escape(key)), version: None, expires_at: None })
             };
             let answers = references.iter().map(|reference| given(&reference.key)).collect();
-            return (Ok(Answered::Resolve(answers)), Vec::new(), Log::default());
+            return (Ok(Answered::Resolve(answers)), Vec::new(), Log::default(), None);
         }
         let _running = self.ticker.run();
-        let state = State::new(Arc::clone(&self.confines), Outside::Parent(link), &variables);
+        let state = State::new(Arc::clone(&self.confines), Outside::parent(link), &variables);
         drop(variables);
         let mut instance = Instance::new(&self.engine, &self.prepared, state, crossing_bytes);
         let answer = instance.ask(asked).await;
-        (answer, instance.take_sights(), instance.take_log())
+        let usage = self.confines.metered.then(|| instance.usage());
+        (answer, instance.take_sights(), instance.take_log(), usage)
     }
 }
 

@@ -7,6 +7,7 @@
 use crate::asked::{Answered, ToInstance};
 use crate::imports::{Effect, Logged, Reply, Sight};
 use crate::limits;
+use crate::observed::Usage;
 use crate::sandbox::Failure;
 use coffer_grants::{Access, DirectoryGrant};
 use postcard::{de_flavors, ser_flavors};
@@ -24,6 +25,8 @@ pub(super) struct Setup {
     pub(super) bytes: u64,
     pub(super) memory_bytes: u64,
     pub(super) work: Work,
+    /// Whether instructions are counted.
+    pub(super) metered: bool,
 }
 
 /// What the worker is for.
@@ -85,6 +88,8 @@ pub(super) enum FromWorker {
     Ended { call: u64, answer: Result<Answered, Failure>, sights: Vec<Sight>, log: Logged },
     /// A call begins. Nothing is done for it before this is on its way.
     Begun { call: u64 },
+    /// What a call used, if instructions are counted; it is over right after.
+    Used { call: u64, usage: Usage },
 }
 
 /// What a worker says when it has closed itself in and read what it works on.

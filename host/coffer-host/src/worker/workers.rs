@@ -12,6 +12,7 @@ use crate::component::Capabilities;
 use crate::error::Cause;
 use crate::imports::{Effect, Here, Log, Logged, Shared, Sight};
 use crate::limits::{self, Limits};
+use crate::observed::Usage;
 use crate::sandbox::{Failure, Ran};
 use crate::text;
 use futures_util::StreamExt as _;
@@ -57,12 +58,15 @@ pub(crate) struct Made {
     /// The granted directories, as the guest sees them.
     pub(crate) directories: Vec<(OwnedFd, Shown)>,
     pub(crate) code: Arc<[u8]>,
+    /// Whether instructions are counted.
+    pub(crate) metered: bool,
 }
 
 impl Workers {
     /// None is started yet.
     pub(crate) fn new(made: Made) -> Self {
-        let Made { launcher, store, capabilities, limits, settings, directories, code } = made;
+        let Made { launcher, store, capabilities, limits, settings, directories, code, metered } =
+            made;
         let (directories, shown) = directories.into_iter().unzip();
         let (memory, concurrency) = (limits.memory as u64, limits.concurrency as u64);
         let setup = Setup {
@@ -79,6 +83,7 @@ impl Workers {
                 settings,
                 directories: shown,
             },
+            metered,
         };
         Self { launcher, store, setup, directories, code, current: Default::default() }
     }
@@ -96,8 +101,9 @@ impl Workers {
             };
             let here = Here::begin(shared, instance.requests_max);
             match here.within(worker.ask(&here, &instance)).await {
-                Ok(Attempt::Over { answer, sights, log }) => {
-                    return here.ran(answer.map_err(Cause::from), sights, log.into());
+                Ok(Attempt::Over { answer, sights, log, usage }) => {
+                    let ran = here.ran(answer.map_err(Cause::from), sights, log.into());
+                    return Ran { usage, ..ran };
                 }
                 Ok(Attempt::Unbegun(cause)) => unbegun = cause,
                 Err(cause) => return here.ran(Err(cause), Vec::new(), Log::unknown()),
@@ -177,6 +183,7 @@ enum Attempt {
         answer: Result<Answered, Failure>,
         sights: Vec<Sight>,
         log: Logged,
+        usage: Option<Usage>,
     },
     /// It was gone before the call began, for this reason.
     Unbegun(Cause),
@@ -247,8 +254,8 @@ impl Worker {
     }
 
     async fn ask(self: &Arc<Self>, here: &Here, instance: &ToInstance) -> Result<Attempt, Cause> {
-        // That it begins and that it is over, and what it may ask for meanwhile.
-        let (inbox, mut messages) = mpsc::channel(limits::EFFECTS_MAX as usize + 2);
+        // That it begins, what it used and that it is over, and what it may ask for meanwhile.
+        let (inbox, mut messages) = mpsc::channel(limits::EFFECTS_MAX as usize + 3);
         let call = match self.calls.open(inbox) {
             Some(call) => call,
             None if self.is_retired() => return Ok(Attempt::Unbegun(retired())),
@@ -262,6 +269,7 @@ impl Worker {
         let mut effects = FuturesUnordered::new();
         let mut cost_kib = 0;
         let mut begun = false;
+        let mut used = None;
         loop {
             tokio::select! {
                 message = messages.recv() => match message {
@@ -272,9 +280,10 @@ impl Worker {
                         return if begun || lied { Err(cause) } else { Ok(Attempt::Unbegun(cause)) };
                     }
                     Some((FromWorker::Begun { .. }, _)) => begun = true,
+                    Some((FromWorker::Used { usage, .. }, _)) => used = Some(usage),
                     Some((FromWorker::Ended { answer, sights, log, .. }, _)) => {
                         given_up.over = true;
-                        return Ok(Attempt::Over { answer, sights, log });
+                        return Ok(Attempt::Over { answer, sights, log, usage: used });
                     }
                     Some((FromWorker::Effect { number, effect, .. }, cost)) => {
                         begun = true;
@@ -365,7 +374,8 @@ impl Calls {
         let message: FromWorker = message::decode(frame).ok_or("sent what is no message")?;
         let (FromWorker::Begun { call }
         | FromWorker::Effect { call, .. }
-        | FromWorker::Ended { call, .. }) = message;
+        | FromWorker::Ended { call, .. }
+        | FromWorker::Used { call, .. }) = message;
         let open = self.lock();
         match open.inboxes.get(&call) {
             Some(inbox) => inbox
