@@ -9,7 +9,7 @@
 //! - `spool/` sealed outputs that are not in their store yet
 //! - `secrets/` the files of the `filesystem` plugin, unless it is told otherwise
 
-use aws_lc_rs::rand;
+use crate::random;
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, DirBuilder, DirBuilderExt as _, File, OpenOptions, OpenOptionsExt as _};
 use coffer_host::{Blame, Explain};
@@ -175,9 +175,9 @@ impl Home {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(failed(error)),
         }
-        rand::fill(&mut *key).map_err(|_| failed(io::Error::other("no random bytes")))?;
+        random::fill(&mut *key).map_err(failed)?;
         let mut temporary = Zeroizing::new([0; 8]);
-        rand::fill(&mut *temporary).map_err(|_| failed(io::Error::other("no random bytes")))?;
+        random::fill(&mut *temporary).map_err(failed)?;
         let unfinished = format!("{name}.{:016x}", u64::from_be_bytes(*temporary));
         write_durably(&keys, &unfinished, &*key).map_err(failed)?;
         // A link does not replace: of two processes that make a key, one wins and both use its.
