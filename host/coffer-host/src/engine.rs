@@ -41,8 +41,9 @@ pub(crate) fn plugins(instances: u32) -> wasmtime::Result<Engine> {
     Engine::new(&config)
 }
 
-/// An engine for entry points.
-pub(crate) fn entry_points() -> wasmtime::Result<Engine> {
+/// An engine for entry points, and for plugins of a host that makes a few calls: room for an instance is made
+/// when it begins and given back when it ends. What an instance may have is [`crate::limiter`]'s in both.
+pub(crate) fn on_demand() -> wasmtime::Result<Engine> {
     let mut config = common();
     config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
     Engine::new(&config)
