@@ -110,11 +110,14 @@ lint:
         cargo clippy -p guests --bins -- -D warnings
     fi
 
-# Measure `coffer secrets get` as a whole process, with the release binary
-bench: build
-    mkdir -p "{{ target }}/bench"
-    rustc --edition 2024 -O -o "{{ target }}/bench/secrets_get" host/coffer-cli/benches/secrets_get.rs
-    COFFER_BIN="{{ target }}/release/coffer" "{{ target }}/bench/secrets_get"
+# Measure calls and commands beside what does the same by hand and what a user would pick instead, into docs/performance.md; ends with an error if a row misses. Uses Go if it is there
+bench: plugins
+    cargo build --release -p coffer-cli -p bench
+    "{{ target }}/release/bench" all "{{ target }}/release/coffer" "{{ components }}" "{{ justfile_directory() }}"
+
+# Count the instructions of commands of the release binary against those that are known; needs valgrind
+counts: build
+    tests/bench/counts.sh "{{ target }}/release/coffer"
 
 # Measure `porter install` with coffer's files and with Porter's own, with the release binaries; Porter's program is named
 bench-porter porter: build build-porter

@@ -60,7 +60,7 @@ async fn a_step_whose_connection_is_lost_is_done_once() {
         }
         way.cut(cut);
         ledger.forget_installation(&id).await.unwrap();
-        assert!(ledger.installations(None).await.unwrap().is_empty(), "{cut:?}");
+        assert!(ledger.installations(None, ("", ""), 100).await.unwrap().is_empty(), "{cut:?}");
         let lease = begin(&ledger, "r00", &[secret("again")]).await.unwrap();
         finish(&ledger, &lease, &[]).await.unwrap();
     }

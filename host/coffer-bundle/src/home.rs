@@ -11,7 +11,7 @@
 //! - `spool/` sealed outputs that are not in their store yet
 //! - `secrets/` the files of the `filesystem` plugin, unless it is told otherwise
 
-use aws_lc_rs::rand;
+use crate::random;
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, DirBuilder, DirBuilderExt as _, File, OpenOptions, OpenOptionsExt as _};
 use coffer_host::{Blame, Explain};
@@ -177,9 +177,9 @@ impl Home {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(failed(error)),
         }
-        rand::fill(&mut *key).map_err(|_| failed(io::Error::other("no random bytes")))?;
+        random::fill(&mut *key).map_err(failed)?;
         let mut temporary = Zeroizing::new([0; 8]);
-        rand::fill(&mut *temporary).map_err(|_| failed(io::Error::other("no random bytes")))?;
+        random::fill(&mut *temporary).map_err(failed)?;
         let unfinished = format!("{name}.{:016x}", u64::from_be_bytes(*temporary));
         write_durably(&keys, &unfinished, &*key).map_err(failed)?;
         // A link does not replace: of two processes that make a key, one wins and both use its.
@@ -212,9 +212,9 @@ pub(crate) fn write_durably(directory: &Dir, name: &str, bytes: &[u8]) -> io::Re
 
 /// Writes a file for its owner only, whole and durably or not at all: whoever reads meanwhile sees the old one.
 pub(crate) fn replace_durably(directory: &Dir, name: &str, bytes: &[u8]) -> io::Result<()> {
-    let mut random = [0; 8];
-    rand::fill(&mut random).map_err(|_| io::Error::other("no random bytes"))?;
-    let unfinished = format!(".{name}.{:016x}", u64::from_be_bytes(random));
+    let mut number = [0; 8];
+    random::fill(&mut number)?;
+    let unfinished = format!(".{name}.{:016x}", u64::from_be_bytes(number));
     let written = write_durably(directory, &unfinished, bytes)
         .and_then(|()| directory.rename(&unfinished, directory, name));
     if written.is_err() {

@@ -13,6 +13,7 @@ pub mod name;
 mod package;
 pub mod porter;
 pub mod privacy;
+mod random;
 mod runner;
 pub mod sets;
 mod spool;

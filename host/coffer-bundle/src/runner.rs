@@ -393,7 +393,7 @@ fn operation(
 /// A new ULID, in lower case: Azure and Kubernetes have no other letters.
 fn new_id() -> String {
     let mut random = [0; 16];
-    aws_lc_rs::rand::fill(&mut random).expect("the operating system gives random bytes");
+    crate::random::fill(&mut random).expect("the operating system gives random bytes");
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let milliseconds = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
     Ulid::from_parts(milliseconds, u128::from_be_bytes(random)).to_string().to_lowercase()

@@ -4,8 +4,8 @@
 //! full disk and a killed process.
 
 use crate::home::{self, Home, HomeError};
+use crate::random;
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
-use aws_lc_rs::rand;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use cap_std::fs::Dir;
@@ -59,7 +59,7 @@ impl Spool {
     pub(crate) fn put(&self, run: &str, spooled: &Spooled) -> Result<(), SpoolError> {
         let mut bytes = written(&Sealed::of(spooled));
         let mut nonce = [0; NONCE_BYTES];
-        rand::fill(&mut nonce).map_err(|_| io::Error::other("no random bytes"))?;
+        random::fill(&mut nonce).map_err(SpoolError::Io)?;
         // The run's id goes into the seal: one run's outputs cannot be passed off as another's.
         let tag = self
             .key

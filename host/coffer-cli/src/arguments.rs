@@ -192,6 +192,12 @@ pub(crate) enum Installations {
         /// Those of every namespace
         #[arg(long, conflicts_with = "namespace")]
         all_namespaces: bool,
+        /// So many at most
+        #[arg(long, value_name = "COUNT")]
+        limit: Option<usize>,
+        /// Those after this one; with --all-namespaces after NAMESPACE/NAME
+        #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
+        after: String,
     },
     /// Show an installation
     Show(Named),

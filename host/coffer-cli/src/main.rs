@@ -27,11 +27,9 @@ fn main() -> ExitCode {
         Err((misread, format)) => return output::failure(&misread.into(), format),
     };
     let format = arguments.global.output;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        // One thread waits; one runs a plugin. More are started by what blocks.
-        .worker_threads(2)
-        .enable_all()
-        .build();
+    // One thread: a plugin that computes lets go of it every two milliseconds, and what waits for others costs no
+    // way to another thread and back. More are started by what blocks.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let result = match runtime {
         Ok(runtime) => {
             let result = runtime.block_on(commands::run(arguments));

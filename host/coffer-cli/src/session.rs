@@ -95,7 +95,8 @@ impl Session {
             .audit(JsonLines::new(self.home.audit()?))
             .base(self.home.path())
             .user_home(user_home().unwrap_or_else(|| PathBuf::from("/")))
-            .compiled_code(self.home.private("cache")?, &key);
+            .compiled_code(self.home.private("cache")?, &key)
+            .once();
         if let Some(program) = &self.program {
             host = host.workers(program.clone());
         }

@@ -7,7 +7,7 @@
 
 use crate::engine::Purpose;
 use crate::limits;
-use aws_lc_rs::hmac;
+use aws_lc_rs::{constant_time, hmac};
 use cap_std::fs::{Dir, OpenOptions};
 use std::fmt::Write as _;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -71,7 +71,8 @@ impl CompiledCode {
             tracing::warn!(digest, "compiled code is cut short; compiling again");
             return None;
         };
-        if hmac::verify(&self.key, &signed(&context, code), signature).is_err() {
+        let expected = self.signature(&context, code);
+        if constant_time::verify_slices_are_equal(expected.as_ref(), signature).is_err() {
             tracing::warn!(digest, "compiled code is not what was put there; compiling again");
             return None;
         }
@@ -81,15 +82,25 @@ impl CompiledCode {
     /// Keeps the code of the component with `digest`. That it could not be kept is no failure.
     pub(crate) fn save(&self, engine: &Engine, purpose: Purpose, digest: &str, code: &[u8]) {
         let context = context(engine, purpose, digest);
-        let signature = hmac::sign(&self.key, &signed(&context, code));
+        let signature = self.signature(&context, code);
         if let Err(error) = self.write(&name(&context), &[signature.as_ref(), code]) {
             tracing::warn!(digest, %error, "compiled code cannot be kept; it will be compiled again");
         }
     }
 
+    fn signature(&self, context: &str, code: &[u8]) -> hmac::Tag {
+        let mut signed = hmac::Context::with_key(&self.key);
+        signed.update(context.as_bytes());
+        signed.update(&[0]);
+        signed.update(code);
+        signed.sign()
+    }
+
     fn read(&self, name: &str) -> io::Result<Vec<u8>> {
-        let mut entry = Vec::new();
         let file = self.directory.open(name)?;
+        // At once, and one byte more, by which the end is seen. What is too large is cut below.
+        let size = file.metadata()?.len().min(limits::COMPILED_BYTES_MAX);
+        let mut entry = Vec::with_capacity(usize::try_from(size).unwrap_or(0) + 1);
         file.take(limits::COMPILED_BYTES_MAX + SIGNATURE_BYTES as u64).read_to_end(&mut entry)?;
         Ok(entry)
     }
@@ -147,14 +158,6 @@ fn context(engine: &Engine, purpose: Purpose, digest: &str) -> String {
     let mut hasher = DefaultHasher::new();
     engine.precompile_compatibility_hash().hash(&mut hasher);
     format!("coffer-compiled-1 {} {digest} {:016x}", purpose.name(), hasher.finish())
-}
-
-fn signed(context: &str, code: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(context.len() + 1 + code.len());
-    bytes.extend_from_slice(context.as_bytes());
-    bytes.push(0);
-    bytes.extend_from_slice(code);
-    bytes
 }
 
 fn name(context: &str) -> String {

@@ -43,9 +43,11 @@ pub(crate) fn plugins(instances: u32, metered: bool) -> wasmtime::Result<Engine>
     Engine::new(&config)
 }
 
-/// An engine for entry points.
-pub(crate) fn entry_points() -> wasmtime::Result<Engine> {
+/// An engine for entry points, and for plugins of a host that makes a few calls: room for an instance is made
+/// when it begins and given back when it ends. What an instance may have is [`crate::limiter`]'s in both.
+pub(crate) fn on_demand(metered: bool) -> wasmtime::Result<Engine> {
     let mut config = common();
+    config.consume_fuel(metered);
     config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
     Engine::new(&config)
 }

@@ -5,7 +5,7 @@
 //! several lines is hidden line by line as well, and the texts inside a secret that is JSON one by one.
 
 use crate::secret::Secret;
-use aho_corasick::{AhoCorasick, Input, MatchKind};
+use aho_corasick::{AhoCorasick, Anchored, Input, Match, MatchKind, StartKind};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 use std::collections::BTreeSet;
@@ -37,6 +37,7 @@ pub struct Mask {
     /// Every form of every secret, sorted, so that a prefix is looked up by bisection.
     patterns: Arc<Vec<Zeroizing<Vec<u8>>>>,
     finder: Option<AhoCorasick>,
+    beginnings: Arc<Beginnings>,
     longest: usize,
     /// There is too much to look for, so a text is hidden as a whole.
     whole: bool,
@@ -71,13 +72,16 @@ impl Mask {
         let finder = (!patterns.is_empty()).then(|| {
             AhoCorasick::builder()
                 .match_kind(MatchKind::LeftmostLongest)
+                // Asked only where something may begin.
+                .start_kind(StartKind::Anchored)
                 // It would keep the forms as they are, and not overwrite them. The automaton has them letter
                 // by letter.
                 .prefilter(false)
                 .build(patterns.iter().map(|pattern| pattern.as_slice()))
                 .expect("patterns are bounded by the size of the secrets, far below the automaton's limit")
         });
-        Self { patterns: Arc::new(patterns), finder, longest, whole }
+        let beginnings = Arc::new(Beginnings::of(&patterns));
+        Self { patterns: Arc::new(patterns), finder, beginnings, longest, whole }
     }
 
     /// Hides the secrets in a text that is complete.
@@ -95,7 +99,7 @@ impl Mask {
     /// Whether any secret is in `bytes`, in any of its forms.
     #[must_use]
     pub fn finds(&self, bytes: &[u8]) -> bool {
-        self.whole || self.finder.as_ref().is_some_and(|finder| finder.is_match(bytes))
+        self.whole || self.find(bytes, 0, bytes.len()).is_some()
     }
 
     /// Hides the secrets in a stream.
@@ -104,20 +108,32 @@ impl Mask {
         MaskStream { mask: self.clone(), held: Vec::new(), covered: 0 }
     }
 
+    /// The first match within `from..to`, and the longest of those that begin there.
+    fn find(&self, bytes: &[u8], mut from: usize, to: usize) -> Option<Match> {
+        let finder = self.finder.as_ref()?;
+        while let Some(at) = self.beginnings.next(&bytes[..to], from) {
+            let here = Input::new(bytes).range(at..to).anchored(Anchored::Yes);
+            if let Some(found) = finder.find(here) {
+                return Some(found);
+            }
+            from = at + 1;
+        }
+        None
+    }
+
     /// The first match at or after `from`, extended over every match that overlaps it.
     fn next_span(&self, bytes: &[u8], from: usize) -> Option<(usize, usize)> {
-        let first = self.finder.as_ref()?.find(Input::new(bytes).range(from..))?;
+        let first = self.find(bytes, from, bytes.len())?;
         Some((first.start(), self.extend(bytes, first.start() + 1, first.end())))
     }
 
     /// The end of what is covered up to `end`, if every match from `at` on that begins within it is
     /// added.
     fn extend(&self, bytes: &[u8], mut at: usize, mut end: usize) -> usize {
-        let Some(finder) = &self.finder else { return end };
         while at < end {
             // A match that begins before `end` is over at most the longest pattern later.
             let window = bytes.len().min(end + self.longest);
-            match finder.find(Input::new(bytes).range(at..window)) {
+            match self.find(bytes, at, window) {
                 Some(next) if next.start() < end => {
                     end = end.max(next.end());
                     at = next.start() + 1;
@@ -139,6 +155,44 @@ impl Mask {
             })
             .unwrap_or(bytes.len())
     }
+}
+
+/// The pairs of bytes that what is looked for begins with, a bit for each. Few places of a text begin with one of
+/// them, and nothing more is looked at in the others.
+struct Beginnings(Zeroizing<Vec<u64>>);
+
+impl Beginnings {
+    fn of(patterns: &[Zeroizing<Vec<u8>>]) -> Self {
+        let mut pairs = Zeroizing::new(vec![0; (1 << 16) / 64]);
+        for pattern in patterns {
+            let seconds = match pattern.as_slice() {
+                [] => continue,
+                // Whatever comes after it.
+                [_] => 0..=u8::MAX,
+                [_, second, ..] => *second..=*second,
+            };
+            for second in seconds {
+                let (word, bit) = place(pattern[0], second);
+                pairs[word] |= bit;
+            }
+        }
+        Self(pairs)
+    }
+
+    /// The first place at or after `from` where something may begin; the last byte has nothing after it to tell.
+    fn next(&self, bytes: &[u8], from: usize) -> Option<usize> {
+        let rest = bytes.get(from..).filter(|rest| !rest.is_empty())?;
+        let begins = |pair: &[u8]| {
+            let (word, bit) = place(pair[0], pair[1]);
+            self.0[word] & bit != 0
+        };
+        Some(from + rest.windows(2).position(begins).unwrap_or(rest.len() - 1))
+    }
+}
+
+/// The word of a pair's bit, and the bit.
+fn place(first: u8, second: u8) -> (usize, u64) {
+    (usize::from(first) << 2 | usize::from(second >> 6), 1 << (second & 63))
 }
 
 /// Shows how many forms are hidden.

@@ -398,7 +398,7 @@ fn lost(error: &Error) -> LedgerError {
 /// Names a transaction.
 fn token() -> String {
     let mut random = [0; 16];
-    aws_lc_rs::rand::fill(&mut random).expect("the operating system gives random bytes");
+    crate::random::fill(&mut random).expect("the operating system gives random bytes");
     format!("{:032x}", u128::from_be_bytes(random))
 }
 

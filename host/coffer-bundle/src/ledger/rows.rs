@@ -1,6 +1,6 @@
 //! Reading: installations, their runs and the values of these.
 
-use super::record::{Address, Installation, Kept, Run};
+use super::record::{Address, Installation, Kept, Run, Status};
 use super::sql::{Cell, Row, Transaction, bad, cells};
 use super::{Ledger, LedgerError, Part};
 use coffer_host::grants::Reference;
@@ -23,7 +23,8 @@ impl Ledger {
             .ok_or_else(|| LedgerError::NotFound { what: "installation", name: name.to_owned() })
     }
 
-    /// Every installation of a namespace, or of all, by name.
+    /// The installations of a namespace, or of all, by name: those that come after `after`, a namespace and a
+    /// name, and at most `count` of them. With what the newest run of each did, and what became of it.
     ///
     /// # Errors
     ///
@@ -31,12 +32,42 @@ impl Ledger {
     pub async fn installations(
         &self,
         namespace: Option<&str>,
-    ) -> Result<Vec<Installation>, LedgerError> {
+        after: (&str, &str),
+        count: usize,
+    ) -> Result<Vec<(Installation, Option<(String, Status)>)>, LedgerError> {
+        // By the index of namespaces and names, whatever is asked for, so that a page costs what is in it.
+        let (asked, from) = match namespace {
+            Some(namespace) => ("i.namespace = ?1 AND i.name > ?2", (namespace, after.1)),
+            None => ("(i.namespace, i.name) > (?1, ?2)", after),
+        };
         let sql = format!(
-            "SELECT {INSTALLATION} FROM installations
-             WHERE CAST(?1 AS TEXT) IS NULL OR namespace = ?1 ORDER BY namespace, name"
+            "SELECT i.id, i.namespace, i.name, i.state, i.created_ms, r.action, r.status
+             FROM installations i LEFT JOIN runs r
+             ON r.id = (SELECT MAX(id) FROM runs WHERE installation = i.id)
+             WHERE {asked} ORDER BY i.namespace, i.name LIMIT ?3"
         );
-        self.read(Part::All, &sql, cells![namespace], installation).await
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        let read = |row: &Row| {
+            let action: Option<String> = row.get(5)?;
+            let newest = match action {
+                Some(action) => Some((action, word(row, 6)?)),
+                None => None,
+            };
+            Ok((installation(row)?, newest))
+        };
+        self.read(Part::All, &sql, cells![from.0, from.1, count], read).await
+    }
+
+    /// The newest run of an installation.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError`].
+    pub async fn newest_run(&self, installation: &str) -> Result<Option<Run>, LedgerError> {
+        let sql =
+            format!("SELECT {RUN} FROM runs WHERE installation = ?1 ORDER BY id DESC LIMIT 1");
+        let runs = self.read(Part::Subject(installation), &sql, cells![installation], run).await?;
+        Ok(runs.into_iter().next())
     }
 
     /// The runs of an installation, the newest first.

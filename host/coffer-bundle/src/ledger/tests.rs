@@ -52,6 +52,7 @@ suite_of! {
     a_run_that_was_overtaken_does_not_begin
     a_set_replaces_what_it_had
     an_output_is_the_newest
+    installations_come_in_pages
     many_open_it_at_once
     of_many_one_begins
     one_process_at_a_time_acts_on_an_installation
@@ -337,7 +338,7 @@ pub(crate) async fn a_deletion_takes_the_references_first(place: &impl Place) {
     assert!(ledger.forget_installation(&lease).await.is_err());
     ledger.forget(&secret("a")).await.unwrap();
     ledger.forget_installation(&lease).await.unwrap();
-    assert!(ledger.installations(None).await.unwrap().is_empty());
+    assert!(ledger.installations(None, ("", ""), 100).await.unwrap().is_empty());
     for Table { name, rows } in ledger.dump().await.unwrap() {
         let kept = ["commits", "fences", "migrations"].contains(&name.as_str());
         assert!(kept || rows.is_empty(), "{name}: {rows:?}");
@@ -387,6 +388,27 @@ pub(crate) async fn an_output_is_the_newest(place: &impl Place) {
     let runs: Vec<String> =
         ledger.runs("r1").await.unwrap().into_iter().map(|run| run.id).collect();
     assert_eq!(runs, ["r2", "r1"]);
+    assert_eq!(ledger.newest_run("r1").await.unwrap().map(|run| run.id).as_deref(), Some("r2"));
+    assert_eq!(ledger.newest_run("r2").await.unwrap(), None);
+}
+
+pub(crate) async fn installations_come_in_pages(place: &impl Place) {
+    let ledger = place.open().await.unwrap();
+    for (name, run) in [("b", "r1"), ("a", "r2"), ("c", "r3")] {
+        drop(begin_of(&ledger, name, run, &[]).await.unwrap());
+    }
+    let page = async |namespace, after, count| {
+        let page = ledger.installations(namespace, after, count).await.unwrap();
+        page.into_iter().map(|(installation, _)| installation.name).collect::<Vec<_>>()
+    };
+    for namespace in [None, Some("")] {
+        assert_eq!(page(namespace, ("", ""), 2).await, ["a", "b"]);
+        assert_eq!(page(namespace, ("", "b"), 2).await, ["c"]);
+        assert_eq!(page(namespace, ("", "c"), 2).await, [""; 0]);
+        assert_eq!(page(namespace, ("", ""), usize::MAX).await, ["a", "b", "c"]);
+    }
+    assert_eq!(page(Some("other"), ("", ""), 2).await, [""; 0]);
+    assert_eq!(page(None, ("other", ""), 2).await, [""; 0]);
 }
 
 pub(crate) async fn many_open_it_at_once(place: &impl Place) {
@@ -395,7 +417,7 @@ pub(crate) async fn many_open_it_at_once(place: &impl Place) {
         let ledger = ledger.unwrap_or_else(|error| panic!("{index}: {error}"));
         let run = format!("r{index}");
         drop(begin_of(&ledger, &run, &run, &[]).await.unwrap());
-        assert_eq!(ledger.installations(None).await.unwrap().len(), index + 1);
+        assert_eq!(ledger.installations(None, ("", ""), 100).await.unwrap().len(), index + 1);
     }
 }
 

@@ -239,7 +239,7 @@ fn app(stage: &Stage) -> Package {
 
 /// What was in the spool is where the ledger says.
 async fn was_saved(stage: &Stage, run: &str, when: &str) {
-    for installation in stage.ledger.installations(None).await.unwrap() {
+    for (installation, _) in stage.ledger.installations(None, ("", ""), usize::MAX).await.unwrap() {
         let runs = stage.ledger.runs(&installation.id).await.unwrap();
         let Some(found) = runs.iter().find(|found| found.id == run) else { continue };
         assert_eq!(found.status, Status::Succeeded, "{when}");

@@ -294,7 +294,9 @@ impl Stage {
     /// Every reference of the ledger to a secret of ours.
     async fn references(&self) -> Vec<Kept> {
         let mut references: Vec<Kept> = Vec::new();
-        for installation in self.ledger.installations(None).await.unwrap() {
+        for (installation, _) in
+            self.ledger.installations(None, ("", ""), usize::MAX).await.unwrap()
+        {
             references.extend(self.ledger.overrides(&installation.id).await.unwrap().into_values());
             let outputs = self.ledger.outputs(&installation.id).await.unwrap().into_values();
             references.extend(outputs.map(|(_, kept)| kept));

@@ -17,10 +17,12 @@ use std::collections::BTreeMap;
 pub(super) async fn run(global: &Global, command: Installations) -> anyhow::Result<()> {
     let session = Session::open(global)?;
     match command {
-        Installations::List { namespace, all_namespaces } => {
+        Installations::List { namespace, all_namespaces, limit, after } => {
             let namespace =
                 if all_namespaces { None } else { Some(session.namespace(&namespace)?) };
-            list(global, &session, namespace.as_deref()).await
+            let after = after.rsplit_once('/').unwrap_or(("", &after));
+            let count = limit.unwrap_or(usize::MAX);
+            list(global, &session, namespace.as_deref(), after, count).await
         }
         Installations::Show(named) => show(global, &session, named).await,
         Installations::Outputs(named) => outputs(global, &session, named).await,
@@ -28,15 +30,20 @@ pub(super) async fn run(global: &Global, command: Installations) -> anyhow::Resu
     }
 }
 
-async fn list(global: &Global, session: &Session, namespace: Option<&str>) -> anyhow::Result<()> {
+async fn list(
+    global: &Global,
+    session: &Session,
+    namespace: Option<&str>,
+    after: (&str, &str),
+    count: usize,
+) -> anyhow::Result<()> {
     let ledger = session.ledger().await?;
     let mut rows = Vec::new();
     let mut values = Vec::new();
-    for installation in ledger.installations(namespace).await? {
-        let last = ledger.runs(&installation.id).await?.into_iter().next();
+    for (installation, newest) in ledger.installations(namespace, after, count).await? {
         let Installation { namespace, name, state, created_ms, .. } = installation;
         let (action, status) =
-            last.as_ref().map_or(("", ""), |run| (run.action.as_str(), run.status.name()));
+            newest.as_ref().map_or(("", ""), |(action, status)| (action.as_str(), status.name()));
         values.push(json!({
             "namespace": namespace,
             "name": name,
@@ -64,8 +71,8 @@ async fn show(global: &Global, session: &Session, named: Named) -> anyhow::Resul
     let ledger = session.ledger().await?;
     let namespace = session.namespace(&named.namespace)?;
     let installation = ledger.installation(&namespace, &named.name).await?;
-    let runs = ledger.runs(&installation.id).await?;
-    let last = runs.first();
+    let newest = ledger.newest_run(&installation.id).await?;
+    let last = newest.as_ref();
     let (parameters, credentials) = match last {
         Some(run) => (
             ledger.inputs(&run.id, "parameter").await?,

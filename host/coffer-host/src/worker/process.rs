@@ -1,7 +1,8 @@
 //! Processes of workers: started with nothing, ended for certain.
 //!
 //! The kernel ends a worker when the *thread* that started it ends, so one thread that lives as long as
-//! the host starts them all; and takes notice of their ends, so that nobody has to wait for that.
+//! the host starts them all; and takes notice of their ends, so that nobody has to wait for that. It begins with
+//! the first of them: most hosts have none.
 
 use super::{MARK, Program};
 use rustix::fd::{AsFd as _, BorrowedFd, OwnedFd};
@@ -20,7 +21,8 @@ const ENDING: Duration = Duration::from_secs(1);
 
 /// Starts workers of one program.
 pub(crate) struct Launcher {
-    orders: mpsc::Sender<Order>,
+    program: Program,
+    orders: Mutex<Option<mpsc::Sender<Order>>>,
 }
 
 enum Order {
@@ -29,8 +31,18 @@ enum Order {
 }
 
 impl Launcher {
-    pub(crate) fn new(program: Program) -> io::Result<Self> {
+    pub(crate) fn new(program: Program) -> Self {
+        Self { program, orders: Mutex::default() }
+    }
+
+    /// To the thread that starts them.
+    fn orders(&self) -> io::Result<mpsc::Sender<Order>> {
+        let mut begun = self.orders.lock().expect("nothing panics while it holds this lock");
+        if let Some(orders) = &*begun {
+            return Ok(orders.clone());
+        }
         let (orders, received) = mpsc::channel();
+        let program = self.program.clone();
         thread::Builder::new().name("coffer-workers".into()).spawn(move || {
             for order in received {
                 match order {
@@ -46,7 +58,7 @@ impl Launcher {
                 }
             }
         })?;
-        Ok(Self { orders })
+        Ok(begun.insert(orders).clone())
     }
 
     /// A new process, and the socket to it. `directories` are on their way already. Takes a millisecond
@@ -54,9 +66,10 @@ impl Launcher {
     pub(super) fn launch(&self, directories: &[OwnedFd]) -> io::Result<(Process, UnixStream)> {
         let gone = || io::Error::other("the thread that starts workers is gone");
         let (started, start) = mpsc::channel();
-        self.orders.send(Order::Start(started)).map_err(|_| gone())?;
+        let orders = self.orders()?;
+        orders.send(Order::Start(started)).map_err(|_| gone())?;
         let (child, socket) = start.recv().map_err(|_| gone())??;
-        let process = Process { child: Mutex::new(Some(child)), orders: self.orders.clone() };
+        let process = Process { child: Mutex::new(Some(child)), orders };
         for directory in directories {
             send(&socket, &[1], &[directory.as_fd()])?;
         }

@@ -42,6 +42,7 @@ mod load;
 mod log;
 mod manifest;
 mod memory;
+mod once;
 mod plugin_aws;
 mod plugin_azure_key_vault;
 mod plugin_filesystem;

@@ -116,7 +116,8 @@ impl Directory {
             if bytes.len() as u64 > bytes_max {
                 return Err(fs::Error::TooLarge(bytes_max));
             }
-            if end || chunk.is_empty() {
+            // What it had when it was asked is all; only a file of a kernel's says that it has nothing.
+            if end || chunk.is_empty() || bytes.len() as u64 == stat.size {
                 return Ok(bytes);
             }
         }

@@ -23,6 +23,8 @@ mod home;
 mod input;
 mod manifest;
 mod mask;
+#[path = "../../../../host/coffer-bundle/src/random.rs"]
+mod random;
 mod reference;
 mod said;
 mod sets;

@@ -359,14 +359,14 @@ fn write_concern() -> Value {
 
 fn token() -> String {
     let mut random = [0; 16];
-    aws_lc_rs::rand::fill(&mut random).expect("the operating system gives random bytes");
+    crate::random::fill(&mut random).expect("the operating system gives random bytes");
     format!("{:032x}", u128::from_be_bytes(random))
 }
 
 /// Not the same for two that are in each other's way.
 fn pause() -> Duration {
     let mut random = [0];
-    aws_lc_rs::rand::fill(&mut random).expect("the operating system gives random bytes");
+    crate::random::fill(&mut random).expect("the operating system gives random bytes");
     Duration::from_millis(20 + u64::from(random[0]) / 2)
 }
 

@@ -268,7 +268,7 @@ impl Connection {
         password: &Secret,
     ) -> Result<(), LedgerError> {
         let mut random = [0; 24];
-        aws_lc_rs::rand::fill(&mut random).expect("the operating system gives random bytes");
+        crate::random::fill(&mut random).expect("the operating system gives random bytes");
         let exchange = Exchange::new(user, BASE64.encode(random));
         let refused = || LedgerError::Refused("it does not log in as SCRAM-SHA-256 says".into());
         let text = |answer: &Map<String, Value>| {
