@@ -13,7 +13,7 @@ use coffer_bundle::config::{
 use coffer_bundle::document::{self, Format};
 use coffer_bundle::driver::Scratch;
 use coffer_bundle::{
-    Component, Home, IN_REGISTRY, LOCK_FILE, Ledger, Lock, Registry, Spool, Stores,
+    Component, Home, IN_REGISTRY, LOCK_FILE, Ledger, Lock, LockError, Registry, Spool, Stores,
 };
 use coffer_host::audit::JsonLines;
 use coffer_host::worker::Program;
@@ -120,8 +120,8 @@ impl Session {
             None => self.home.path().join(LOCK_FILE),
         };
         let parent = path.parent().unwrap_or(Path::new("/"));
-        Dir::open_ambient_dir(parent, ambient_authority())
-            .with_context(|| given::Place(format!("cannot open {}", parent.display())))
+        // The operator's to mend, as the lock itself.
+        Ok(Dir::open_ambient_dir(parent, ambient_authority()).map_err(LockError::File)?)
     }
 
     /// The same, also where no store of the configuration is in a registry.
