@@ -17,6 +17,7 @@ mod bad_input;
 mod bundles;
 mod canary;
 mod canary_places;
+mod crates;
 mod disk;
 mod doctor;
 mod drivers;

@@ -24,6 +24,9 @@ mod ledger;
 #[allow(dead_code, unreachable_pub, reason = "this is the library's, which uses it")]
 mod porter;
 
+#[path = "../../host/coffer-bundle/src/random.rs"]
+mod random;
+
 mod cut;
 mod mongodb;
 mod porters;

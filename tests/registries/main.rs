@@ -12,6 +12,9 @@
 #[path = "../e2e/bundles.rs"]
 #[allow(dead_code, reason = "the tests of the binary need it")]
 mod bundles;
+#[path = "../e2e/crates.rs"]
+#[allow(dead_code, reason = "the tests of the binary need it")]
+mod crates;
 #[path = "../e2e/stage.rs"]
 #[allow(dead_code, reason = "the tests of the binary need it")]
 mod stage;
@@ -19,6 +22,7 @@ mod stage;
 mod carried;
 mod clients;
 mod credentials;
+mod market;
 mod plugins;
 mod signing;
 

@@ -28,28 +28,30 @@ fn required(server: &Server, key: &str) -> String {
     )
 }
 
-fn cosign_signs(stage: &Stage, client: Client, reference: &str, key: &str) {
+/// Signs with a bundle, or else as cosign did before its version 3, under a tag.
+fn cosign_signs(stage: &Stage, with_bundle: bool, reference: &str, key: &str) {
     let mut arguments = vec!["sign", "--key", key, "--allow-http-registry", "-y"];
-    if client == Client::Cosign3 {
+    if with_bundle {
         let made =
             ["fulcio", "rekor", "oidc", "tsa"].map(|service| format!("--no-default-{service}"));
         let mut make = vec!["signing-config", "create"];
         make.extend(made.iter().map(String::as_str));
-        let made = run(stage, client, &make).succeeded();
+        let made = run(stage, Client::Cosign, &make).succeeded();
         stage.file("signing.json", made.stdout);
         arguments.extend(["--signing-config", "signing.json"]);
     } else {
+        arguments.extend(["--new-bundle-format=false", "--use-signing-config=false"]);
         arguments.push("--tlog-upload=false");
     }
     arguments.push(reference.trim_start_matches("oci://"));
-    run(stage, client, &arguments).succeeded();
+    run(stage, Client::Cosign, &arguments).succeeded();
 }
 
-fn cosign_verifies(stage: &Stage, client: Client, reference: &str, key: &str) -> bool {
+fn cosign_verifies(stage: &Stage, reference: &str, key: &str) -> bool {
     let reference = reference.trim_start_matches("oci://");
     let arguments =
         ["verify", "--key", key, "--insecure-ignore-tlog", "--allow-http-registry", reference];
-    run(stage, client, &arguments).code == Some(0)
+    run(stage, Client::Cosign, &arguments).code == Some(0)
 }
 
 #[test]
@@ -58,8 +60,9 @@ fn cosign_and_coffer_verify_each_other() {
         let stage = machine();
         keys(&stage, "coffers");
         keys(&stage, "strangers");
-        for (client, name) in [(Client::Cosign2, "two"), (Client::Cosign3, "three")] {
-            run(&stage, client, &["generate-key-pair", "--output-key-prefix", name]).succeeded();
+        for (with_bundle, name) in [(false, "tag"), (true, "bundle")] {
+            run(&stage, Client::Cosign, &["generate-key-pair", "--output-key-prefix", name])
+                .succeeded();
             for (index, (private, public)) in
                 [("coffers.key", "coffers.pub"), (&*format!("{name}.key"), &*format!("{name}.pub"))]
                     .into_iter()
@@ -71,7 +74,7 @@ fn cosign_and_coffer_verify_each_other() {
                 let verify =
                     |key: &str| stage.coffer(&["plugins", "verify", &reference, "--key", key]);
                 verify(public).refused(3, "operator", &["has no signature"]);
-                cosign_signs(&stage, client, &pinned, private);
+                cosign_signs(&stage, with_bundle, &pinned, private);
                 verify(public).printed(&format!("{pinned}\n"));
                 verify("strangers.pub").refused(
                     3,
@@ -81,10 +84,10 @@ fn cosign_and_coffer_verify_each_other() {
                 // Coffer signs and cosign verifies.
                 let reference = at(&server, &format!("acme/{name}-{index}-ours:1"));
                 publish(&stage, "filesystem", &reference);
-                assert!(!cosign_verifies(&stage, client, &reference, public));
+                assert!(!cosign_verifies(&stage, &reference, public));
                 sign(&stage, &reference, private);
-                assert!(cosign_verifies(&stage, client, &reference, public));
-                assert!(!cosign_verifies(&stage, client, &reference, "strangers.pub"));
+                assert!(cosign_verifies(&stage, &reference, public));
+                assert!(!cosign_verifies(&stage, &reference, "strangers.pub"));
             }
         }
         // A second signature stands beside the first, and the same one is not made twice.

@@ -6,6 +6,7 @@
 //! grants nothing: what is granted stands in the configuration.
 
 use crate::home::{self, Home};
+use crate::stores::IN_REGISTRY;
 use cap_std::fs::Dir;
 use coffer_host::grants::{Difference, Edition, Grants, Manifest};
 use coffer_host::{Blame, Explain, Inspection};
@@ -135,14 +136,28 @@ impl Lock {
         self.plugins.get(plugin)
     }
 
+    /// The entry in the same repository, under another digest or tag, that `plugin` could take the place of.
+    pub(crate) fn other_version(&self, plugin: &str) -> Option<(&str, &Locked)> {
+        let wanted = repository(plugin)?;
+        let same = |known: &str| known != plugin && repository(known) == Some(wanted);
+        let found = self.plugins.iter().find(|(known, _)| same(known));
+        found.map(|(known, locked)| (known.as_str(), locked))
+    }
+
     /// What is different since `earlier` in which plugins and grants there are. Files that changed are for
-    /// [`Locked::edition`].
-    pub(crate) fn since(&self, earlier: &Self) -> Difference {
+    /// [`Locked::edition`]. `moved` are plugins that took the place of others, and those.
+    pub(crate) fn since(&self, earlier: &Self, moved: &BTreeMap<String, String>) -> Difference {
         let mut difference = Difference::default();
         for (plugin, now) in &self.plugins {
-            let before = earlier.plugins.get(plugin);
-            if before.is_none() {
-                difference.wider.push(format!("the plugin {plugin} may run"));
+            let before = earlier.plugins.get(moved.get(plugin).unwrap_or(plugin));
+            match moved.get(plugin) {
+                Some(old) => {
+                    difference.other.push(format!("the plugin {plugin} is in the place of {old}"));
+                }
+                None if before.is_none() => {
+                    difference.wider.push(format!("the plugin {plugin} may run"));
+                }
+                None => {}
             }
             for (store, granted) in &now.granted {
                 let held = before.and_then(|before| before.granted.get(store));
@@ -165,7 +180,10 @@ impl Lock {
                 }
             }
         }
-        let gone = earlier.plugins.keys().filter(|plugin| !self.plugins.contains_key(*plugin));
+        let is_gone = |plugin: &&String| {
+            !self.plugins.contains_key(*plugin) && !moved.values().any(|old| old == *plugin)
+        };
+        let gone = earlier.plugins.keys().filter(is_gone);
         difference
             .narrower
             .extend(gone.map(|plugin| format!("the plugin {plugin} may no longer run")));
@@ -197,6 +215,14 @@ impl Locked {
     pub(crate) fn edition<'a>(&'a self, manifest: &'a Manifest) -> Edition<'a> {
         Edition { manifest, imports: &self.imports, exports: &self.exports }
     }
+}
+
+/// A reference to a registry without its tag and its digest.
+fn repository(plugin: &str) -> Option<&str> {
+    let rest = plugin.strip_prefix(IN_REGISTRY)?;
+    let rest = rest.split_once('@').map_or(rest, |(rest, _)| rest);
+    let name = rest.rfind('/').map_or(0, |slash| slash + 1);
+    Some(rest[name..].find(':').map_or(rest, |colon| &rest[..name + colon]))
 }
 
 fn as_configured<S: Serializer>(

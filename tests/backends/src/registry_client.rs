@@ -9,10 +9,8 @@ use std::path::PathBuf;
 pub enum Client {
     /// A program of ours that pushes bundles with Porter's own library for that, cnab-to-oci.
     Bundle,
-    /// Signs under a tag.
-    Cosign2,
-    /// Signs with a bundle that refers to what is signed.
-    Cosign3,
+    /// Signs, under a tag or with a bundle that refers to what is signed.
+    Cosign,
     /// Pushes and pulls anything.
     Oras,
     /// Copies.
@@ -21,8 +19,7 @@ pub enum Client {
 
 impl Client {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::Bundle, Self::Cosign2, Self::Cosign3, Self::Oras, Self::Skopeo];
+    pub const ALL: [Self; 4] = [Self::Bundle, Self::Cosign, Self::Oras, Self::Skopeo];
 
     /// Installs it unless it is installed, and says where it is.
     #[must_use]
@@ -35,18 +32,11 @@ impl Client {
                 include_str!("../bundle.mod"),
                 Program::Ours(include_str!("../bundle.go")),
             ),
-            Self::Cosign2 => (
-                "cosign",
-                "2.6.5",
-                "github.com/sigstore/cosign/v2",
-                include_str!("../cosign2.mod"),
-                Program::Theirs("github.com/sigstore/cosign/v2/cmd/cosign"),
-            ),
-            Self::Cosign3 => (
+            Self::Cosign => (
                 "cosign",
                 "3.1.3",
                 "github.com/sigstore/cosign/v3",
-                include_str!("../cosign3.mod"),
+                include_str!("../cosign.mod"),
                 Program::Theirs("github.com/sigstore/cosign/v3/cmd/cosign"),
             ),
             Self::Oras => (

@@ -75,7 +75,7 @@ impl Drop for Bench {
 }
 
 /// A store's configuration with grants and settings.
-pub(crate) fn granted(grants: Value, settings: Value) -> StoreConfig {
+pub(crate) fn granted(grants: Value, settings: &Value) -> StoreConfig {
     let grants: Grants = serde_json::from_value(grants).expect("these are grants");
     let settings = settings.as_object().cloned().unwrap_or_default();
     StoreConfig { settings, grants: Granted::Only(grants), ..StoreConfig::default() }

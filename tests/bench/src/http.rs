@@ -37,7 +37,7 @@ pub(crate) fn rows(bench: &Bench) -> Vec<Row> {
 /// A store that may send GET to a server.
 fn getting(bench: &Bench, host: &Host, guest: &str, server: SocketAddr) -> Store {
     let grant = json!({ "url": format!("http://{server}/**"), "methods": ["GET"], "private-addresses": true });
-    bench.store(host, guest, granted(json!({ "http": [grant] }), json!({})))
+    bench.store(host, guest, granted(json!({ "http": [grant] }), &json!({})))
 }
 
 fn fan_out(bench: &Bench, host: &Host) -> Vec<Row> {

@@ -16,7 +16,7 @@ pub(crate) const ONE_STORE: &str = "one-store";
 
 pub(crate) fn rows(bench: &Bench) -> Vec<Row> {
     let each = idle(bench) as f64 / 1024.0;
-    let whole = of_process(bench) as f64 / (1 << 20) as f64;
+    let whole = of_process(bench) as f64 / f64::from(1 << 20);
     vec![
         Row::at_most(
             "memory of one more idle store",

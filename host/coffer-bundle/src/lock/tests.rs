@@ -119,7 +119,7 @@ fn what_is_more_of_plugins_stores_and_grants_is_wider() {
     let lock = with(&|_| {});
     let granted = |to: Value| with(&|value| value["plugins"]["./p.wasm"]["granted"] = to.clone());
     let check = |now: &Lock, before: &Lock, wider: &[&str], narrower: &[&str]| {
-        let difference = now.since(before);
+        let difference = now.since(before, &BTreeMap::new());
         assert_eq!((difference.wider, difference.narrower), (owned(wider), owned(narrower)));
     };
     fn owned(texts: &[&str]) -> Vec<String> {
@@ -143,4 +143,29 @@ fn what_is_more_of_plugins_stores_and_grants_is_wider() {
         &[],
     );
     check(&lock, &more, &[], &["the store other no longer uses the plugin ./p.wasm"]);
+}
+
+#[test]
+fn another_version_is_in_the_same_repository() {
+    let mut value = locked();
+    let entry = value["plugins"]["./p.wasm"].take();
+    let at = |tail: &str| format!("oci://r.example:5000/a/p{tail}");
+    let pinned = at(&format!(":1@{}", digest('a')));
+    value["plugins"] =
+        json!({ pinned.as_str(): entry, "./p.wasm": locked()["plugins"]["./p.wasm"] });
+    let lock = parsed(&value).unwrap();
+    let found = |plugin: &str| lock.other_version(plugin).map(|(name, _)| name.to_owned());
+    for tail in [":2@sha256:b", "@sha256:b", ":1@sha256:b", ""] {
+        assert_eq!(found(&at(tail)).as_deref(), Some(pinned.as_str()), "{tail}");
+    }
+    for other in [
+        pinned.as_str(),
+        "oci://r.example:5000/a/q:1@sha256:b",
+        "oci://r.example:5001/a/p:1@sha256:b",
+        "oci://r.example:5000/p:1@sha256:b",
+        "oci://r.example:5000/a/p/q@sha256:b",
+        "./q.wasm",
+    ] {
+        assert_eq!(found(other), None, "{other}");
+    }
 }

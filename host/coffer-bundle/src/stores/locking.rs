@@ -84,6 +84,7 @@ impl Stores {
     /// [`StoreError::Changed`] if a file is not the one that is locked: [`Stores::upgrade`] is how it changes.
     pub async fn locking(&self) -> Result<Locking, StoreError> {
         let mut lock = Lock::empty();
+        let (mut moved, mut changed) = (BTreeMap::new(), Difference::default());
         for name in self.names() {
             let entry = self.entry(&name)?;
             if self.find(&entry.plugin).is_some() {
@@ -103,32 +104,29 @@ impl Stores {
             let mut locked = Locked::new(&inspection, BTreeMap::from([(name, grants)]));
             // The same file, so the same signer.
             locked.signer = before.and_then(|before| before.signer.clone());
+            let other = self.lock.as_ref().filter(|_| before.is_none());
+            if let Some((old, other)) = other.and_then(|lock| lock.other_version(&entry.plugin)) {
+                moved.insert(entry.plugin.clone(), old.to_owned());
+                add(&mut changed, self.changes(&entry.plugin, other, &inspection, &locked)?);
+            }
             lock.plugins.insert(entry.plugin.clone(), locked);
         }
-        let mut difference = lock.since(self.lock.as_ref().unwrap_or(&Lock::empty()));
+        let mut difference = lock.since(self.lock.as_ref().unwrap_or(&Lock::empty()), &moved);
+        add(&mut difference, changed);
         if self.lock.is_none() {
             difference.other.append(&mut difference.wider);
         }
         Ok(Locking { difference, lock })
     }
 
-    /// Compares a file with the locked plugin of a store, or of this name, that it is to take the place of. Nothing of
-    /// either runs.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::NotLocked`] if no such plugin is locked; else if the file is no plugin.
-    pub fn upgrade(&self, name: &str, bytes: Vec<u8>) -> Result<Upgrade, StoreError> {
-        let plugin = self.config.store(name).map_or(name, |entry| entry.plugin.as_str());
-        let locked = self.lock.as_ref().and_then(|lock| lock.plugin(plugin));
-        let (Some(lock), Some(before)) = (&self.lock, locked) else {
-            return Err(StoreError::NotLocked { what: format!("the plugin {plugin}") });
-        };
-        if plugin.starts_with(IN_REGISTRY) {
-            return Err(StoreError::Pinned { plugin: plugin.to_owned() });
-        }
-        let inspection = inspect(plugin, &bytes)?;
-        let mut now = Locked::new(&inspection, before.granted.clone());
+    /// What is different in another version of a plugin, for each of its stores.
+    fn changes(
+        &self,
+        plugin: &str,
+        before: &Locked,
+        inspection: &Inspection,
+        now: &Locked,
+    ) -> Result<Difference, StoreError> {
         let manifest = before.read_manifest().expect("it was read with the lock");
         let (edition, earlier) = (now.edition(&inspection.manifest), before.edition(&manifest));
         let mut difference = Difference::default();
@@ -153,9 +151,7 @@ impl Stores {
                 Some(_) => None,
             };
             let found = edition.since(&earlier, settings.as_ref());
-            merge(&mut difference.wider, found.wider);
-            merge(&mut difference.narrower, found.narrower);
-            merge(&mut difference.other, found.other);
+            add(&mut difference, found);
         }
         let versions = (manifest.version(), inspection.manifest.version());
         if versions.0 != versions.1 {
@@ -168,6 +164,27 @@ impl Stores {
                 versions.0, versions.1
             ));
         }
+        Ok(difference)
+    }
+
+    /// Compares a file with the locked plugin of a store, or of this name, that it is to take the place of. Nothing of
+    /// either runs.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NotLocked`] if no such plugin is locked; else if the file is no plugin.
+    pub fn upgrade(&self, name: &str, bytes: Vec<u8>) -> Result<Upgrade, StoreError> {
+        let plugin = self.config.store(name).map_or(name, |entry| entry.plugin.as_str());
+        let locked = self.lock.as_ref().and_then(|lock| lock.plugin(plugin));
+        let (Some(lock), Some(before)) = (&self.lock, locked) else {
+            return Err(StoreError::NotLocked { what: format!("the plugin {plugin}") });
+        };
+        if plugin.starts_with(IN_REGISTRY) {
+            return Err(StoreError::Pinned { plugin: plugin.to_owned() });
+        }
+        let inspection = inspect(plugin, &bytes)?;
+        let mut now = Locked::new(&inspection, before.granted.clone());
+        let difference = self.changes(plugin, before, &inspection, &now)?;
         if before.digest == now.digest {
             now.signer.clone_from(&before.signer);
         }
@@ -205,6 +222,12 @@ fn inspect(plugin: &str, bytes: &[u8]) -> Result<Inspection, StoreError> {
 }
 
 /// Adds what is not there yet: stores of one plugin mostly say the same.
+fn add(difference: &mut Difference, more: Difference) {
+    merge(&mut difference.wider, more.wider);
+    merge(&mut difference.narrower, more.narrower);
+    merge(&mut difference.other, more.other);
+}
+
 fn merge(texts: &mut Vec<String>, more: Vec<String>) {
     for text in more {
         if !texts.contains(&text) {
