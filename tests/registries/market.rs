@@ -84,7 +84,8 @@ fn a_plugin_goes_from_its_author_to_an_operator() {
     assert_ne!(digest(&first), digest(&second));
     configure(&second);
     operator.coffer(&["secrets", "list"]).refused(3, "operator", &["is not in coffer.lock"]);
-    let words = ["is wider than coffer.lock", "it asks for GET requests to https://more.example/**"];
+    let words =
+        ["is wider than coffer.lock", "it asks for GET requests to https://more.example/**"];
     operator.coffer(&["plugins", "lock"]).refused(3, "operator", &words);
     operator.coffer(&["secrets", "list"]).refused(3, "operator", &["is not in coffer.lock"]);
     let told = operator.coffer(&["plugins", "lock", "--accept"]).succeeded().stdout();

@@ -201,6 +201,7 @@ impl Server {
             command.current_dir(self.directory.path()).env_clear();
             Process::start(command, "ready:", &self.directory.path().join("log"))
         });
+        process.listens(ports[1]);
         ([self.port, self.plain], self.process) = (ports, Some(process));
     }
 }

@@ -3,6 +3,7 @@
 use crate::free_port;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -69,6 +70,19 @@ impl Process {
                 Err(_) if left > 0 => left -= 1,
                 Err(why) => panic!("{name} does not start: {why}"),
             }
+        }
+    }
+
+    /// Waits until it listens on a port, of what says that it is ready a moment before.
+    ///
+    /// # Panics
+    ///
+    /// If it does not.
+    pub(crate) fn listens(&self, port: u16) {
+        let begun = Instant::now();
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(begun.elapsed() < PATIENCE, "nobody listens on {port}");
+            std::thread::sleep(Duration::from_millis(5));
         }
     }
 
