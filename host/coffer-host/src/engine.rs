@@ -124,6 +124,9 @@ fn pool(instances: u32) -> PoolingAllocationConfig {
         // kernel (6.7 and later) can tell what was touched. Half the cost of a call.
         .linear_memory_keep_resident(1 << 20)
         .table_keep_resident(64 << 10)
+        // The same for a stack's first pages, which is more than most calls use: they are overwritten, and the system
+        // has nothing to take back of the rest, which is what keeps threads from waiting for each other.
+        .async_stack_keep_resident(32 << 10)
         .pagemap_scan(Enabled::Auto);
     pool
 }
