@@ -130,6 +130,7 @@ mod tests {
             &[],
             &["ghcr.io/acme", "ghcr.io/acme-evil/vault", "ghcr.io/evil/acme/vault"],
         );
+        check("[::1]:5000", &["[0:0:0:0:0:0:0:1]:5000/a", "[::0001]:5000/a"], &["[::1]/a"]);
         check(
             "ghcr.io/acme/vault",
             &all[..1],

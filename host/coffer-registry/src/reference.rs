@@ -2,6 +2,7 @@
 
 use crate::digest::Digest;
 use crate::error::RegistryError;
+use coffer_host::grants::RequestUrl;
 use std::fmt;
 use std::net::IpAddr;
 
@@ -35,9 +36,9 @@ impl OciReference {
         let (registry, path) = rest
             .split_once('/')
             .ok_or_else(|| wrong("it names no repository, `oci://registry/repository:tag`"))?;
-        if !is_registry(registry) {
-            return Err(wrong("what stands before the first `/` is no `host` or `host:port`"));
-        }
+        let registry = authority(true, registry)
+            .filter(|registry| !registry.contains('_'))
+            .ok_or_else(|| wrong("what stands before the first `/` is no `host` or `host:port`"))?;
         let (repository, tag) = match path.split_once(':') {
             Some((repository, tag)) => (repository, Some(tag)),
             None => (path, None),
@@ -54,7 +55,7 @@ impl OciReference {
         if tag.is_none() && digest.is_none() {
             return Err(wrong("it has neither a tag nor a digest"));
         }
-        let registry = plain(&registry.to_ascii_lowercase()).to_owned();
+        let registry = plain(&registry).to_owned();
         Ok(Self { registry, repository: repository.into(), tag: tag.map(str::to_owned), digest })
     }
 
@@ -117,8 +118,7 @@ impl fmt::Display for OciReference {
 
 /// The one name of a registry that has several, so that what the configuration says of it holds by whichever name it
 /// is asked for.
-pub(crate) fn plain(registry: &str) -> &str {
-    let registry = registry.strip_suffix(":443").unwrap_or(registry);
+fn plain(registry: &str) -> &str {
     if ["index.docker.io", "registry-1.docker.io"].contains(&registry) {
         DOCKER_HUB
     } else {
@@ -129,45 +129,28 @@ pub(crate) fn plain(registry: &str) -> &str {
 /// Docker's own registry.
 pub(crate) const DOCKER_HUB: &str = "docker.io";
 
-/// The host of `host` or `host:port`, without brackets, and the port.
-pub(crate) fn host_and_port(authority: &str) -> Option<(&str, Option<u16>)> {
-    let (host, port) = match authority.strip_prefix('[') {
-        Some(rest) => {
-            let (host, port) = rest.split_once(']')?;
-            host.parse::<std::net::Ipv6Addr>().ok()?;
-            (host, if port.is_empty() { None } else { Some(port.strip_prefix(':')?) })
-        }
-        None => match authority.split_once(':') {
-            Some((host, port)) => (host, Some(port)),
-            None => (authority, None),
-        },
-    };
-    let digits = |port: &str| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
-    match port {
-        None => Some((host, None)),
-        Some(port) if digits(port) => {
-            Some((host, Some(port.parse().ok().filter(|port| *port > 0)?)))
-        }
-        Some(_) => None,
+/// The one spelling of `host` or `host:port`, read as the host and port of a URL that a plugin asks for, so that no
+/// other spelling of a server is another server: numbers that stand for addresses, zeros before a port, another
+/// form of an IPv6 address. The port that is usual is left out.
+pub(crate) fn authority(tls: bool, text: &str) -> Option<String> {
+    let (scheme, usual) = if tls { ("https", 443) } else { ("http", 80) };
+    let url = RequestUrl::parse(&format!("{scheme}://{text}/")).ok()?;
+    if url.path_and_query() != "/" {
+        return None;
     }
+    let (host, port) = (url.host(), url.port());
+    Some(if port == usual { host.to_owned() } else { format!("{host}:{port}") })
 }
 
-/// Whether this is the machine itself.
+/// Whether this is the machine itself. It is spelled as [`authority`] does.
 pub(crate) fn is_loopback(authority: &str) -> bool {
-    let Some((host, _)) = host_and_port(authority) else { return false };
-    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
-}
-
-fn is_registry(text: &str) -> bool {
-    let Some((host, _)) = host_and_port(text) else { return false };
-    let label = |label: &str| {
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
-        (1..=63).contains(&label.len())
-            && label.bytes().all(plain)
-            && !label.starts_with('-')
-            && !label.ends_with('-')
+    let host = match authority.strip_prefix('[') {
+        Some(rest) => rest.split(']').next(),
+        None => authority.split(':').next(),
     };
-    text.starts_with('[') || (host.len() <= 253 && host.split('.').all(label))
+    host.is_some_and(|host| {
+        host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    })
 }
 
 pub(crate) fn is_repository(text: &str) -> bool {
@@ -235,6 +218,7 @@ mod tests {
         check(&format!("oci://[::1]:5000/a:t@{digest}"), "[::1]:5000", "a", Some("t"), true);
         check("oci://localhost/a:t", "localhost", "a", Some("t"), false);
         check("oci://ghcr.io:443/a:t", "ghcr.io", "a", Some("t"), false);
+        check("oci://[0:0:0:0:0:0:0:1]:5000/a:t", "[::1]:5000", "a", Some("t"), false);
         check("oci://registry-1.docker.io/a/b:t", "docker.io", "a/b", Some("t"), false);
     }
 
@@ -263,6 +247,16 @@ mod tests {
             "oci://-a/a:t",
             "oci://a_b/a:t",
             "oci://[::g]/a:t",
+            // Other spellings of servers that have one.
+            "oci://ghcr.io:0443/a:t",
+            "oci://ghcr.io./a:t",
+            "oci://127.1:5000/a:t",
+            "oci://127.0.0.01:5000/a:t",
+            "oci://0x7f.0.0.1:5000/a:t",
+            "oci://2130706433:5000/a:t",
+            "oci://[::ffff:127.0.0.1]:5000/a:t",
+            "oci://gh?cr.io/a:t",
+            "oci://gh%63r.io/a:t",
             "oci://[::1/a:t",
             "oci://ghcr.io/a___b:t",
             "oci://ghcr.io/a._b:t",

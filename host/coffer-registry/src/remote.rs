@@ -61,7 +61,7 @@ impl<'a> Remote<'a> {
         };
         Ok(Self {
             reference: reference.clone(),
-            origin: Origin { tls: !plain_http, authority: host.to_owned() }.plain(),
+            origin: Origin::of(!plain_http, host).expect("a reference's registry is one"),
             scope: format!("repository:{}:{actions}", reference.repository()),
             near: carrier(Reach::Private)?,
             far: carrier(Reach::Public)?,
@@ -400,14 +400,9 @@ struct Origin {
 }
 
 impl Origin {
-    /// The one form of it.
-    fn plain(mut self) -> Self {
-        self.authority.make_ascii_lowercase();
-        let port = if self.tls { ":443" } else { ":80" };
-        if let Some(host) = self.authority.strip_suffix(port) {
-            self.authority.truncate(host.len());
-        }
-        self
+    /// By its one spelling.
+    fn of(tls: bool, authority: &str) -> Option<Self> {
+        reference::authority(tls, authority).map(|authority| Self { tls, authority })
     }
 
     fn is_loopback(&self) -> bool {
@@ -435,11 +430,9 @@ impl Target {
             "http" => false,
             _ => return None,
         };
-        let authority = uri.authority()?.as_str();
-        reference::host_and_port(authority)?;
+        let origin = Origin::of(tls, uri.authority()?.as_str())?;
         let path = uri.path_and_query().map_or("/", |path| path.as_str());
-        let origin = Origin { tls, authority: authority.to_owned() }.plain();
-        (!authority.contains('@')).then(|| Self { origin, path: path.to_owned() })
+        Some(Self { origin, path: path.to_owned() })
     }
 
     fn request(&self, method: &Method, body: Bytes) -> Option<Request<Full<Bytes>>> {
