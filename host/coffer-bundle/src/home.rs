@@ -14,8 +14,8 @@
 use crate::random;
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, DirBuilder, DirBuilderExt as _, File, OpenOptions, OpenOptionsExt as _};
-use coffer_host::{Blame, Explain};
-use std::io::{self, Read as _, Write as _};
+use coffer_host::{Blame, Explain, durable};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
@@ -108,7 +108,7 @@ impl Home {
         builder.mode(PRIVATE_DIRECTORY);
         match self.directory.create_dir_with(name, &builder) {
             // What is put into it and synced is lost all the same if its own name is.
-            Ok(()) => sync(&self.directory).map_err(failed)?,
+            Ok(()) => durable::sync(&self.directory).map_err(failed)?,
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(failed(error)),
         }
@@ -181,12 +181,12 @@ impl Home {
         let mut temporary = Zeroizing::new([0; 8]);
         random::fill(&mut *temporary).map_err(failed)?;
         let unfinished = format!("{name}.{:016x}", u64::from_be_bytes(*temporary));
-        write_durably(&keys, &unfinished, &*key).map_err(failed)?;
+        durable::write(&keys, &unfinished, &*key).map_err(failed)?;
         // A link does not replace: of two processes that make a key, one wins and both use its.
         let linked = keys.hard_link(&unfinished, &keys, name);
         keys.remove_file(&unfinished).map_err(failed)?;
         match linked {
-            Ok(()) => sync(&keys).map_err(failed).map(|()| key),
+            Ok(()) => durable::sync(&keys).map_err(failed).map(|()| key),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 keys.open(name).and_then(|mut file| file.read_exact(&mut *key)).map_err(failed)?;
                 Ok(key)
@@ -198,35 +198,6 @@ impl Home {
     fn failed(&self, name: &str, source: io::Error) -> HomeError {
         HomeError { path: self.path.join(name), source }
     }
-}
-
-/// Writes a file that is not there yet, for its owner only, and waits until it is on the disk. The
-/// directory's entry is not: see [`sync`].
-pub(crate) fn write_durably(directory: &Dir, name: &str, bytes: &[u8]) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true).mode(PRIVATE_FILE);
-    let mut file = directory.open_with(name, &options)?;
-    file.write_all(bytes)?;
-    file.sync_all()
-}
-
-/// Writes a file for its owner only, whole and durably or not at all: whoever reads meanwhile sees the old one.
-pub(crate) fn replace_durably(directory: &Dir, name: &str, bytes: &[u8]) -> io::Result<()> {
-    let mut number = [0; 8];
-    random::fill(&mut number)?;
-    let unfinished = format!(".{name}.{:016x}", u64::from_be_bytes(number));
-    let written = write_durably(directory, &unfinished, bytes)
-        .and_then(|()| directory.rename(&unfinished, directory, name));
-    if written.is_err() {
-        let _ = directory.remove_file(&unfinished);
-    }
-    written.and_then(|()| sync(directory))
-}
-
-/// Waits until the entries of a directory are on the disk.
-pub(crate) fn sync(directory: &Dir) -> io::Result<()> {
-    // A handle from `open_dir` may be one that can only be walked; `.` opened for reading is not.
-    directory.open(".")?.sync_all()
 }
 
 /// Why coffer's own directory cannot be used. The operator's to mend.

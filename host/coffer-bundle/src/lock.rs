@@ -5,11 +5,11 @@
 //! Nothing here decides what is wider: that is `Grants::surplus` and `Edition::since`. It has no secret in it, and
 //! grants nothing: what is granted stands in the configuration.
 
-use crate::home::{self, Home};
+use crate::home::Home;
 use crate::stores::IN_REGISTRY;
 use cap_std::fs::Dir;
 use coffer_host::grants::{Difference, Edition, Grants, Manifest};
-use coffer_host::{Blame, Explain, Inspection};
+use coffer_host::{Blame, Explain, Inspection, durable};
 use serde::de::{self, Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
@@ -127,7 +127,7 @@ impl Lock {
     pub fn write(&self, directory: &Dir) -> Result<(), LockError> {
         let mut text = serde_json::to_string_pretty(self).expect("every key is a text");
         text.push('\n');
-        home::replace_durably(directory, LOCK_FILE, text.as_bytes()).map_err(LockError::File)
+        durable::replace(directory, LOCK_FILE, text.as_bytes()).map_err(LockError::File)
     }
 
     /// The entry of a plugin, by what the configuration calls it.

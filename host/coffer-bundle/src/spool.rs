@@ -3,13 +3,13 @@
 //! refers to what the store keeps; so a password that a bundle made up survives a store that is down, a
 //! full disk and a killed process.
 
-use crate::home::{self, Home, HomeError};
+use crate::home::{Home, HomeError};
 use crate::random;
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use cap_std::fs::Dir;
-use coffer_host::{Blame, Explain, Secret};
+use coffer_host::{Blame, Explain, Secret, durable};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -72,9 +72,9 @@ impl Spool {
         let sealed = [&nonce[..], bytes.as_slice(), tag.as_ref()].concat();
         let unfinished = unfinished(run);
         let written = self.remove_file(&unfinished).and_then(|()| {
-            home::write_durably(&self.directory, &unfinished, &sealed)?;
+            durable::write(&self.directory, &unfinished, &sealed)?;
             self.directory.rename(&unfinished, &self.directory, run)?;
-            home::sync(&self.directory)
+            durable::sync(&self.directory)
         });
         written.inspect_err(|_| drop(self.remove_file(&unfinished))).map_err(SpoolError::Io)
     }
@@ -118,7 +118,7 @@ impl Spool {
     pub(crate) fn remove(&self, run: &str) -> io::Result<()> {
         self.remove_file(run)?;
         self.remove_file(&unfinished(run))?;
-        home::sync(&self.directory)
+        durable::sync(&self.directory)
     }
 
     fn remove_file(&self, name: &str) -> io::Result<()> {

@@ -15,7 +15,7 @@ use coffer_bundle::{
     HomeError, LedgerError, LockError, PackageError, RunFailure, SpoolError, StoreError,
 };
 use coffer_host::grants::ReferenceError;
-use coffer_host::{Blame, CallError, Explain, LoadError, OpenError};
+use coffer_host::{Blame, CallError, Explain, LoadError, OpenError, deceives};
 use coffer_lab::{ProfileError, Unfit};
 use coffer_registry::RegistryError;
 use serde_json::{Value, json};
@@ -115,12 +115,6 @@ pub(crate) fn escaped(cell: &str) -> String {
         }
     }
     text
-}
-
-fn deceives(character: char) -> bool {
-    character.is_control()
-        || matches!(character, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
-        || matches!(character, '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// A moment, as people and machines read it.

@@ -21,6 +21,16 @@ pub(crate) fn escape(text: &str) -> String {
     escaped
 }
 
+/// Whether a character could move a cursor, turn the direction of a line, or is not seen at all, so that a text that
+/// somebody wrote looks like another one where it is shown.
+#[must_use]
+pub fn deceives(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}')
+        || matches!(character, '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+        || matches!(character, '\u{fff9}'..='\u{fffb}' | '\u{fffe}' | '\u{ffff}' | '\u{e0000}'..='\u{e007f}')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -33,6 +43,20 @@ mod tests {
         check("line\nline\r", "line\\u{a}line\\u{d}");
         check("\u{202e}gnp.exe", "\\u{202e}gnp.exe");
         check("zero\u{200b}width", "zero\\u{200b}width");
+        for character in [
+            '\0',
+            '\u{7f}',
+            '\u{85}',
+            '\u{ad}',
+            '\u{200b}',
+            '\u{202e}',
+            '\u{2066}',
+            '\u{feff}',
+            '\u{e0041}',
+        ] {
+            assert!(deceives(character), "{character:?}");
+        }
+        assert!(!"a \u{e4}\u{65e5}\u{1f511}-.".chars().any(deceives));
         let long = escape(&"x".repeat(2000));
         assert_eq!(long, format!("{}…", "x".repeat(limits::GUEST_TEXT_BYTES_MAX)));
     }

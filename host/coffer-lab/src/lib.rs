@@ -22,4 +22,4 @@ pub use case::Case;
 pub use cases::all as cases;
 pub use judge::{Asked, Judged, judge};
 pub use profile::{Budget, CredentialSource, PROFILE_SCHEMA, Profile, ProfileError};
-pub use report::{Format, REPORT_SCHEMA, Report, Ruling, Unfit, Verdict};
+pub use report::{Format, REPORT_SCHEMA, Report, Ruling, Unfit, Verdict, escaped, sarif};

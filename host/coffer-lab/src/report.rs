@@ -4,11 +4,11 @@
 mod html;
 mod json;
 mod junit;
-mod sarif;
+pub mod sarif;
 mod text;
 
 use crate::cases::Measured;
-use coffer_host::{Blame, Explain, Inspection, Isolation};
+use coffer_host::{Blame, Explain, Inspection, Isolation, deceives};
 use std::fmt;
 
 /// The JSON Schema of a report as JSON.
@@ -247,11 +247,6 @@ impl Ruling {
 
 /// A text as it can be shown anywhere: of one line, without what could move a cursor or turn a direction, cut.
 pub(crate) fn shown(text: &str) -> String {
-    let deceives = |character: char| {
-        character.is_control()
-            || matches!(character, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
-            || matches!(character, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
-    };
     let mut shown = String::new();
     for character in text.chars().take(TEXT_CHARACTERS_MAX) {
         if deceives(character) {
@@ -266,8 +261,9 @@ pub(crate) fn shown(text: &str) -> String {
     shown
 }
 
-/// A text between tags or in quotes, of HTML or XML.
-fn escaped(text: &str) -> String {
+/// A text between tags or in quotes, of HTML or XML. It is a text then, and nothing else.
+#[must_use]
+pub fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         match character {

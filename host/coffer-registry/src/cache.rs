@@ -9,8 +9,8 @@
 use crate::digest::{Digest, Hashing};
 use crate::error::RegistryError;
 use crate::limits;
-use aws_lc_rs::rand;
 use cap_std::fs::{Dir, DirBuilder, DirBuilderExt as _, File, OpenOptions, OpenOptionsExt as _};
+use coffer_host::durable;
 use rustix::fs::{FlockOperation, flock};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -30,7 +30,7 @@ impl Cache {
             let mut builder = DirBuilder::new();
             builder.mode(0o700);
             match directory.create_dir_with(name, &builder) {
-                Ok(()) => sync(directory)?,
+                Ok(()) => durable::sync(directory)?,
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
             }
@@ -72,7 +72,7 @@ impl Cache {
     /// Keeps something.
     pub(crate) fn write(&self, bytes: &[u8]) -> Result<Digest, RegistryError> {
         let digest = Digest::of(bytes);
-        replace(&self.blobs, digest.hex(), bytes).map_err(|error| self.failed(error))?;
+        durable::replace(&self.blobs, digest.hex(), bytes).map_err(|error| self.failed(error))?;
         Ok(digest)
     }
 
@@ -101,7 +101,7 @@ impl Cache {
         }
         manifests.truncate(limits::SIGNATURES_MAX);
         let lines: String = manifests.iter().map(|digest| format!("{digest}\n")).collect();
-        let kept = replace(&self.signatures, subject.hex(), lines.as_bytes());
+        let kept = durable::replace(&self.signatures, subject.hex(), lines.as_bytes());
         kept.map_err(|error| self.failed(error))
     }
 
@@ -115,12 +115,12 @@ impl Cache {
             let mut builder = DirBuilder::new();
             builder.mode(0o700);
             match self.bundles.create_dir_with(digest.hex(), &builder) {
-                Ok(()) => sync(&self.bundles)?,
+                Ok(()) => durable::sync(&self.bundles)?,
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
             }
             let directory = self.bundles.open_dir(digest.hex())?;
-            files.iter().try_for_each(|(name, bytes)| replace(&directory, name, bytes))
+            files.iter().try_for_each(|(name, bytes)| durable::replace(&directory, name, bytes))
         };
         keep().map_err(|error| self.failed(error))?;
         Ok(self.path.join("bundles").join(digest.hex()))
@@ -137,7 +137,7 @@ impl Cache {
             let (name, file) = open(digest.hex().to_owned())?;
             let (name, file) = match flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => (name, file),
-                Err(_) => open(unique(digest.hex())?)?,
+                Err(_) => open(durable::unfinished(digest.hex())?)?,
             };
             let mut partial =
                 Partial { cache: self, name, file, hashing: Hashing::new(), length: 0 };
@@ -200,7 +200,7 @@ impl Partial<'_> {
             }
             self.file.sync_all()?;
             self.cache.partial.rename(&self.name, &self.cache.blobs, digest.hex())?;
-            sync(&self.cache.blobs)?;
+            durable::sync(&self.cache.blobs)?;
             Ok(Ok(()))
         };
         finish().map_err(|error| self.cache.failed(error))
@@ -214,30 +214,6 @@ fn read(directory: &Dir, name: &str, bytes_max: usize) -> io::Result<Vec<u8>> {
         return Err(io::ErrorKind::FileTooLarge.into());
     }
     Ok(bytes)
-}
-
-/// Writes a file as a whole or not at all, and waits until it is on the disk.
-fn replace(directory: &Dir, name: &str, bytes: &[u8]) -> io::Result<()> {
-    let temporary = unique(name)?;
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true).mode(0o600);
-    let mut file = directory.open_with(&temporary, &options)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    directory.rename(&temporary, directory, name)?;
-    sync(directory)
-}
-
-/// Waits until the entries of a directory are on the disk.
-fn sync(directory: &Dir) -> io::Result<()> {
-    directory.open(".")?.sync_all()
-}
-
-/// A name that nobody else has.
-fn unique(name: &str) -> io::Result<String> {
-    let mut random = [0; 8];
-    rand::fill(&mut random).map_err(|_| io::Error::other("no random bytes"))?;
-    Ok(format!("{name}.{:016x}", u64::from_be_bytes(random)))
 }
 
 /// Bytes of a list of signatures: a hundred of them.

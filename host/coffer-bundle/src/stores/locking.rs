@@ -2,12 +2,11 @@
 //! another version under it.
 
 use super::{IN_REGISTRY, StoreError, Stores};
-use crate::home;
 use crate::lock::{Lock, Locked};
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use coffer_host::grants::{Difference, Grants};
-use coffer_host::{Inspection, digest_of};
+use coffer_host::{Inspection, digest_of, durable};
 use serde_json::Map;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -210,7 +209,7 @@ impl Upgrade {
             let name = file.file_name().and_then(|name| name.to_str());
             let name = name.ok_or(std::io::ErrorKind::InvalidInput)?;
             let parent = Dir::open_ambient_dir(parent, ambient_authority())?;
-            home::replace_durably(&parent, name, &bytes)
+            durable::replace(&parent, name, &bytes)
         };
         written().map_err(|source| StoreError::Write { path: file.clone(), source })?;
         Ok(lock.write(directory)?)

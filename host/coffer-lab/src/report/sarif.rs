@@ -28,9 +28,7 @@ pub(super) fn write(report: &Report) -> String {
             "ruleIndex": index,
             "level": level,
             "message": { "text": text },
-            "locations": [{
-                "physicalLocation": { "artifactLocation": { "uri": uri(&report.file) } },
-            }],
+            "locations": location(&report.file),
         }))
     };
     let results: Vec<Value> = report.rulings.iter().enumerate().filter_map(result).collect();
@@ -41,25 +39,37 @@ pub(super) fn write(report: &Report) -> String {
             artifact["hashes"] = json!({ "sha-256": digest });
         }
     }
-    let value = json!({
-        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
-        "version": "2.1.0",
-        "runs": [{
-            "tool": { "driver": {
-                "name": "coffer-lab",
-                "version": env!("CARGO_PKG_VERSION"),
-                "rules": rules,
-            } },
-            "artifacts": [artifact],
-            "results": results,
-        }],
-    });
+    let mut value = document("coffer-lab", &rules, &results);
+    value["runs"][0]["artifacts"] = json!([artifact]);
     let mut text = serde_json::to_string_pretty(&value).expect("all of it is text and numbers");
     text.push('\n');
     text
 }
 
-/// A path as a URI reference.
+/// What a tool of coffer's says, by its rules.
+#[must_use]
+pub fn document(tool: &str, rules: &[Value], results: &[Value]) -> Value {
+    json!({
+        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+        "version": "2.1.0",
+        "runs": [{
+            "tool": { "driver": {
+                "name": tool,
+                "version": env!("CARGO_PKG_VERSION"),
+                "rules": rules,
+            } },
+            "results": results,
+        }],
+    })
+}
+
+/// The place of what is said of a whole file.
+#[must_use]
+pub fn location(path: &str) -> Value {
+    json!([{ "physicalLocation": { "artifactLocation": { "uri": uri(path) } } }])
+}
+
+/// A path as a relative reference of a URI: RFC 3986 has no other characters in a path.
 fn uri(path: &str) -> String {
     let mut uri = String::new();
     for byte in path.bytes() {

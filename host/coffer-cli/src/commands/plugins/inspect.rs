@@ -7,6 +7,7 @@ use crate::output;
 use coffer_bundle::Stores;
 use coffer_host::grants::SettingKind;
 use coffer_host::{Inspection, Isolation, Need, RULES, Risk};
+use coffer_lab::sarif;
 use serde_json::{Map, Value, json};
 
 /// Shows a plugin.
@@ -21,7 +22,7 @@ pub(super) async fn run(global: &Global, stores: &Stores, plugin: &str) -> anyho
     match global.output {
         Format::Html => output::bytes(page::html(&inspection).as_bytes()),
         Format::Sarif => {
-            let report = sarif(plugin, &inspection.risks());
+            let report = for_machines(plugin, &inspection.risks());
             output::result(Format::Json, &report, String::new)
         }
         Format::Json | Format::Text | Format::Yaml => told(global, stores, plugin, &inspection),
@@ -197,7 +198,7 @@ fn risk(risk: &Risk) -> Value {
 }
 
 /// SARIF 2.1.0: a result for each thing to know, at the plugin's file.
-fn sarif(plugin: &str, risks: &[Risk]) -> Value {
+fn for_machines(plugin: &str, risks: &[Risk]) -> Value {
     let rules: Vec<Value> = RULES
         .iter()
         .map(|(id, about)| json!({ "id": id, "shortDescription": { "text": about } }))
@@ -209,33 +210,9 @@ fn sarif(plugin: &str, risks: &[Risk]) -> Value {
                 "ruleId": risk.rule,
                 "level": if risk.grave { "warning" } else { "note" },
                 "message": { "text": risk.text },
-                "locations": [{ "physicalLocation": { "artifactLocation": { "uri": uri(plugin) } } }],
+                "locations": sarif::location(plugin),
             })
         })
         .collect();
-    json!({
-        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
-        "version": "2.1.0",
-        "runs": [{
-            "tool": { "driver": {
-                "name": "coffer plugins inspect",
-                "version": env!("CARGO_PKG_VERSION"),
-                "rules": rules,
-            } },
-            "results": results,
-        }],
-    })
-}
-
-/// A path as a relative reference of a URI: RFC 3986 has no other characters in a path.
-fn uri(path: &str) -> String {
-    let mut uri = String::new();
-    for byte in path.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
-            uri.push(byte.into());
-        } else {
-            uri += &format!("%{byte:02X}");
-        }
-    }
-    uri
+    sarif::document("coffer plugins inspect", &rules, &results)
 }

@@ -94,18 +94,7 @@ fn table(heading: &[&str], rows: &[Vec<String>]) -> String {
 
 /// A text that is nothing but text, and has no character that changes how others look.
 fn text(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for character in output::escaped(text).chars() {
-        match character {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#39;"),
-            other => safe.push(other),
-        }
-    }
-    safe
+    coffer_lab::escaped(&output::escaped(text))
 }
 
 /// The same for a text of several lines, each of them on one of its own.
