@@ -136,11 +136,14 @@ impl Lock {
         self.plugins.get(plugin)
     }
 
-    /// The entry in the same repository, under another digest or tag, that `plugin` could take the place of.
-    pub(crate) fn other_version(&self, plugin: &str) -> Option<(&str, &Locked)> {
+    /// The entry in the same repository, under another digest or tag, that this store had before `plugin`.
+    pub(crate) fn other_version(&self, plugin: &str, store: &str) -> Option<(&str, &Locked)> {
         let wanted = repository(plugin)?;
         let same = |known: &str| known != plugin && repository(known) == Some(wanted);
-        let found = self.plugins.iter().find(|(known, _)| same(known));
+        let found = self
+            .plugins
+            .iter()
+            .find(|(known, locked)| same(known) && locked.granted.contains_key(store));
         found.map(|(known, locked)| (known.as_str(), locked))
     }
 

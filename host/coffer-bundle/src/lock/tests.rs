@@ -154,9 +154,11 @@ fn another_version_is_in_the_same_repository() {
     value["plugins"] =
         json!({ pinned.as_str(): entry, "./p.wasm": locked()["plugins"]["./p.wasm"] });
     let lock = parsed(&value).unwrap();
-    let found = |plugin: &str| lock.other_version(plugin).map(|(name, _)| name.to_owned());
+    let found = |plugin: &str| lock.other_version(plugin, "mine").map(|(name, _)| name.to_owned());
     for tail in [":2@sha256:b", "@sha256:b", ":1@sha256:b", ""] {
         assert_eq!(found(&at(tail)).as_deref(), Some(pinned.as_str()), "{tail}");
+        // What another store has says nothing of this one.
+        assert_eq!(lock.other_version(&at(tail), "other"), None);
     }
     for other in [
         pinned.as_str(),

@@ -100,11 +100,12 @@ impl Stores {
                 self.check_file(&entry.plugin, &bytes)?;
             }
             let inspection = inspect(&entry.plugin, &bytes)?;
+            let other = self.lock.as_ref().filter(|_| before.is_none());
+            let other = other.and_then(|lock| lock.other_version(&entry.plugin, &name));
             let mut locked = Locked::new(&inspection, BTreeMap::from([(name, grants)]));
             // The same file, so the same signer.
             locked.signer = before.and_then(|before| before.signer.clone());
-            let other = self.lock.as_ref().filter(|_| before.is_none());
-            if let Some((old, other)) = other.and_then(|lock| lock.other_version(&entry.plugin)) {
+            if let Some((old, other)) = other {
                 moved.insert(entry.plugin.clone(), old.to_owned());
                 add(&mut changed, self.changes(&entry.plugin, other, &inspection, &locked)?);
             }
